@@ -1,0 +1,193 @@
+//! Files, with the verb and the path in every error, and writes that are whole or absent.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// A file operation that failed: what was tried, on which path, and why not.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[diagnostic(code(envbuild::file))]
+#[error("could not {verb} `{}`: {why}", path.display())]
+pub struct FsError {
+    verb: &'static str,
+    path: PathBuf,
+    // Not called `source`: the sentence says it already, and a report would say it twice.
+    why: io::Error,
+}
+
+impl FsError {
+    /// Wraps an error of the operating system; `verb` completes "could not …".
+    pub fn new(verb: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self { verb, path: path.into(), why: source }
+    }
+
+    /// The kind of the operating system's error.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.why.kind()
+    }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    std::fs::read(path).map_err(|source| FsError::new("read", path, source))
+}
+
+/// Reads a whole file as UTF-8.
+///
+/// # Errors
+/// When it cannot be read or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, FsError> {
+    std::fs::read_to_string(path).map_err(|source| FsError::new("read", path, source))
+}
+
+/// Reads a whole file, or nothing when there is none.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FsError::new("read", path, source)),
+    }
+}
+
+/// Makes a folder and its parents; one that is there is fine.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
+    std::fs::create_dir_all(path).map_err(|source| FsError::new("make the folder", path, source))
+}
+
+/// Writes a file beside its place, syncs it and renames it, so that a reader sees the old content or the new one. The
+/// file can be read by everyone (0644 less the umask).
+///
+/// # Errors
+/// When a step fails; nothing is left behind then.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_dir_all(folder)?;
+    let write = || -> io::Result<()> {
+        let mut file = new_beside(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| FsError::new("write", path, source))
+}
+
+/// Copies a file beside its new place, syncs and renames it. The mode becomes 0644.
+///
+/// # Errors
+/// When a step fails; nothing is left behind then.
+pub fn copy_atomic(from: &Path, to: &Path) -> Result<(), FsError> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    create_dir_all(folder)?;
+    let mut source = std::fs::File::open(from).map_err(|error| FsError::new("read", from, error))?;
+    let mut copy = || -> io::Result<()> {
+        let mut file = new_beside(folder)?;
+        io::copy(&mut source, &mut file)?;
+        file.as_file().sync_all()?;
+        file.persist(to).map_err(|error| error.error)?;
+        Ok(())
+    };
+    copy().map_err(|error| FsError::new("write", to, error))
+}
+
+/// The prefix of every temporary file and folder that this program makes, so that a sweep knows its own.
+pub const TEMPORARY: &str = ".envbuild-tmp-";
+
+fn new_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    tempfile::Builder::new().prefix(TEMPORARY).permissions(std::fs::Permissions::from_mode(0o644)).tempfile_in(folder)
+}
+
+/// Renames a file or folder within one file system.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    std::fs::rename(from, to).map_err(|source| FsError::new("rename into place", to, source))
+}
+
+/// Removes a file; one that is not there is fine.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::new("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder with all that is in it; one that is not there is fine.
+///
+/// # Errors
+/// When something in it cannot be removed.
+pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::new("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The names in a folder, sorted; none when there is no such folder.
+///
+/// # Errors
+/// When the folder is there and cannot be listed.
+pub fn list(path: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|source| FsError::new("list", path, source))?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(|source| FsError::new("list", path, source))?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Removes from a folder what a killed program has left there under a temporary name. Nobody else may work in it.
+///
+/// # Errors
+/// When the folder cannot be listed, or something cannot be removed.
+pub fn sweep(folder: &Path) -> Result<(), FsError> {
+    for path in list(folder)? {
+        if path.file_name().unwrap_or_default().to_string_lossy().starts_with(TEMPORARY) {
+            if path.is_dir() { remove_dir_all(&path)? } else { remove_file(&path)? }
+        }
+    }
+    Ok(())
+}
+
+/// A temporary folder beside the place where its content will go; removed when dropped.
+#[derive(Debug)]
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// A fresh folder inside `parent`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn inside(parent: &Path) -> Result<Self, FsError> {
+        create_dir_all(parent)?;
+        tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .tempdir_in(parent)
+            .map(Self)
+            .map_err(|source| FsError::new("make a temporary folder in", parent, source))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}

@@ -1,0 +1,17 @@
+//! What would be true in any other program: digests, files, locks, a cancel flag.
+//!
+//! Knows nothing of: recipes, environments, conda, the graph.
+
+mod cancel;
+mod digest;
+pub mod fs;
+mod lock;
+mod network;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use cancel::Cancel;
+pub use digest::{Digest, DigestError};
+pub use fs::{FsError, Scratch};
+pub use lock::{FileLock, LockError};
+pub use network::Network;

@@ -1,0 +1,9 @@
+//! `envbuild` builds conda environments the way `make` builds programs.
+//!
+//! One `project.toml` names local recipes, a matrix of versions, and the environments that people use. Text becomes a
+//! [`manifest::Manifest`], a manifest becomes a [`workspace::Workspace`], a workspace becomes a [`plan::Plan`], and only
+//! a [`run`] touches the world. The book's chapter "Architecture" draws the rooms and says who may name whom;
+//! `tests/it/tidy.rs` holds the walls.
+
+pub mod base;
+pub mod rt;

@@ -1,0 +1,3 @@
+//! The `envbuild` program.
+
+fn main() {}
