@@ -7,3 +7,5 @@
 
 pub mod base;
 pub mod rt;
+
+pub mod manifest;

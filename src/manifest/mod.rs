@@ -1,0 +1,28 @@
+//! The text of a project.toml, read into what was written: every value with its place, every problem in one report.
+//!
+//! Knows nothing of: files, recipes, what the words mean, where anything is built.
+
+mod axes;
+mod check;
+mod configuration;
+mod error;
+mod model;
+mod names;
+#[cfg(test)]
+mod noise;
+mod parse;
+mod problems;
+mod read;
+mod report;
+mod suggest;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use configuration::{UserConfiguration, parse_configuration};
+pub use error::ManifestError;
+pub use model::{Axis, Environment, Exclude, Host, Manifest, Matrix, Project, Recipe, Spanned, Target, Zip};
+pub use parse::{parse, parse_bytes};
+pub use report::ManifestErrors;
+pub use suggest::closest;
+pub use template::{TemplateError, fill};

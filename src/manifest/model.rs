@@ -1,0 +1,132 @@
+//! What a manifest says, as it was written: nothing is resolved, completed or sorted.
+
+use std::ops::Range;
+
+/// A value and the bytes of the file that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands in the file, in bytes; a string's quotes are inside.
+    pub span: Range<usize>,
+}
+
+/// A whole project.toml. The lists are in the order written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// `[project]`.
+    pub project: Project,
+    /// `[host]`, when it is there.
+    pub host: Option<Host>,
+    /// `[matrix]`; empty when it is not there.
+    pub matrix: Matrix,
+    /// Each `[recipes.NAME]`.
+    pub recipes: Vec<Recipe>,
+    /// Each `[environments.NAME]`.
+    pub environments: Vec<Environment>,
+    /// Each `[targets.NAME]`.
+    pub targets: Vec<Target>,
+}
+
+/// `[project]`: what the whole is called and where packages come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// The project's name.
+    pub name: Spanned<String>,
+    /// Channels that are searched after the project's own, in this order: names, URLs or relative paths.
+    pub channels: Vec<Spanned<String>>,
+    /// Platforms (conda subdirs) to build for; each is known to rattler and none is `noarch`.
+    pub platforms: Vec<Spanned<String>>,
+}
+
+/// `[host]`: what the machine provides from outside conda.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Host {
+    /// The word `host` in the table's header.
+    pub span: Range<usize>,
+    /// First part of the build string of every host-bound package; at most 40 characters of `[A-Za-z0-9_.+]`.
+    pub label: Option<Spanned<String>>,
+    /// Globs of run paths that may stay in a binary.
+    pub rpaths: Vec<Spanned<String>>,
+    /// Globs of libraries that the host is trusted to provide.
+    pub libraries: Vec<Spanned<String>>,
+}
+
+/// `[matrix]`: the axes, and which of their combinations are wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matrix {
+    /// The axes; each has at least one value and none twice.
+    pub axes: Vec<Axis>,
+    /// Groups of axes that advance together; their lengths are equal and no axis is in two.
+    pub zip: Vec<Zip>,
+    /// Combinations that are left out.
+    pub exclude: Vec<Exclude>,
+}
+
+/// One axis of the matrix, a variant key of rattler-build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Its values.
+    pub values: Vec<Spanned<String>>,
+}
+
+/// One group of axes that advance together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zip {
+    /// The inner list.
+    pub span: Range<usize>,
+    /// Names of declared axes, two or more.
+    pub axes: Vec<Spanned<String>>,
+}
+
+/// One combination that is left out: every cell that has all of these values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exclude {
+    /// The inline table.
+    pub span: Range<usize>,
+    /// Axis and value, at least one pair.
+    pub values: Vec<(Spanned<String>, Spanned<String>)>,
+}
+
+/// `[recipes.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    /// The name in the table's header.
+    pub name: Spanned<String>,
+    /// The recipe folder, as written.
+    pub path: Spanned<String>,
+    /// Key `host-bound`: whether the packages are bound to the host, when the manifest says so.
+    pub host_bound: Option<Spanned<bool>>,
+}
+
+/// `[environments.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// The name in the table's header.
+    pub name: Spanned<String>,
+    /// Axes that the environment multiplies over; each is declared.
+    pub matrix: Vec<Spanned<String>>,
+    /// Paths of conda environment files that are merged in, as written.
+    pub from: Vec<Spanned<String>>,
+    /// MatchSpecs with `${{ axis }}` templates for axes in `matrix`.
+    pub dependencies: Vec<Spanned<String>>,
+    /// Name of a declared target.
+    pub target: Option<Spanned<String>>,
+    /// Path of the test script, as written.
+    pub test: Option<Spanned<String>>,
+    /// Formats to pack into, or nothing when the manifest leaves it to the default.
+    pub pack: Option<Vec<Spanned<String>>>,
+}
+
+/// `[targets.NAME]`: where an environment must run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The name in the table's header.
+    pub name: Spanned<String>,
+    /// A platform (conda subdir).
+    pub platform: Option<Spanned<String>>,
+    /// Key `virtual-packages`: names that start with `__`, and their versions.
+    pub virtual_packages: Vec<(Spanned<String>, Spanned<String>)>,
+}
