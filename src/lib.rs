@@ -9,3 +9,4 @@ pub mod base;
 pub mod rt;
 
 pub mod manifest;
+pub mod recipe;
