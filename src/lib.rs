@@ -10,3 +10,5 @@ pub mod rt;
 
 pub mod manifest;
 pub mod recipe;
+
+pub mod workspace;

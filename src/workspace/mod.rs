@@ -1,0 +1,16 @@
+//! What was written becomes what it means: recipes rendered over the matrix, environments multiplied, paths absolute.
+//!
+//! Reads recipe files and environment files, writes nothing. Knows nothing of: the graph, what is up to date, the disk
+//! layout of results.
+
+mod environments;
+mod error;
+mod load;
+mod matrix;
+mod model;
+mod recipes;
+
+pub use error::{WorkspaceError, WorkspaceErrors};
+pub use load::{Options, load};
+pub use matrix::{Override, OverrideError, parse_overrides};
+pub use model::{BaseChannel, Environment, Host, Package, Workspace};

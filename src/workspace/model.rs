@@ -1,0 +1,102 @@
+//! The project as it is meant. Immutable once loaded.
+
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
+
+use rattler_conda_types::{Channel, Subdir};
+
+use crate::recipe::Cell;
+
+/// A whole project.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// The folder of project.toml, absolute.
+    pub root: PathBuf,
+    /// `[project] name`.
+    pub name: String,
+    /// The platform that packages are built for and environments are solved for.
+    pub platform: Subdir,
+    /// The base channels, in the order in which they are searched after the project's own.
+    pub channels: Vec<BaseChannel>,
+    /// `[host]`.
+    pub host: Host,
+    /// The axes with the values of this run, for the wording of errors and for `status`.
+    pub axes: Vec<(String, Vec<String>)>,
+    /// Every package cell, sorted by id.
+    pub packages: Vec<Package>,
+    /// Every environment cell, in the manifest's order and then in the order of its axes' values.
+    pub environments: Vec<Environment>,
+}
+
+/// A channel that is searched after the project's own.
+#[derive(Debug, Clone)]
+pub struct BaseChannel {
+    /// The channel.
+    pub channel: Channel,
+    /// How keys and the lock file name it: as the manifest does when that is a relative path, by its URL otherwise.
+    pub written: String,
+}
+
+/// What the manifest says of the host without probing it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Leads the build string of every host-bound package.
+    pub label: Option<String>,
+    /// Globs of run paths that may stay in a binary.
+    pub run_paths: Vec<String>,
+    /// Globs of libraries that the host is trusted to provide.
+    pub libraries: Vec<String>,
+}
+
+/// One package for one combination of axis values.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// `mpi4py[mpi4py_version=4.0.3,python=3.11]`, or only the name where no axis is used.
+    pub id: String,
+    /// The key under `[recipes]` that it comes from.
+    pub recipe: String,
+    /// Its recipe.yaml, absolute.
+    pub file: PathBuf,
+    /// The recipe as rendered for this cell.
+    pub cell: Cell,
+    /// Whether the host's label, run paths and libraries reach its build.
+    pub host_bound: bool,
+    /// Where project.toml names the recipe.
+    pub origin: Range<usize>,
+}
+
+/// One environment for one combination of the axes that it names.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// `resnet-py311`.
+    pub name: String,
+    /// The key under `[environments]`.
+    pub family: String,
+    /// The axes that it names, with this cell's values.
+    pub cell: BTreeMap<String, String>,
+    /// MatchSpecs, axis values put in, in the order written.
+    pub specs: Vec<String>,
+    /// Virtual packages of the named target; the build machine's own count when there is none.
+    pub target: Option<Vec<(String, String)>>,
+    /// The test script, absolute.
+    pub test: Option<PathBuf>,
+    /// Whether it is packed.
+    pub packed: bool,
+    /// Where project.toml names it.
+    pub origin: Range<usize>,
+}
+
+impl Package {
+    /// The folder that holds the recipe.
+    pub fn folder(&self) -> &std::path::Path {
+        self.file.parent().expect("a recipe file stands in a folder")
+    }
+}
+
+/// `name[axis=value,…]`, axes sorted by name; only the name where there are none.
+pub(super) fn cell_id(name: &str, cell: &BTreeMap<String, String>) -> String {
+    if cell.is_empty() {
+        return name.to_owned();
+    }
+    let values: Vec<String> = cell.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
+    format!("{name}[{}]", values.join(","))
+}

@@ -1,0 +1,171 @@
+//! `[recipes]` becomes package cells.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use miette::NamedSource;
+use rattler_conda_types::Subdir;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::{
+    Package, WorkspaceError,
+    error::{shown, span},
+    matrix::Grid,
+    model::cell_id,
+};
+use crate::{
+    base::fs,
+    manifest::{self, Manifest, closest},
+    recipe::{self, Recipe, RecipeError},
+};
+
+/// Variables that every recipe may read: the renderer defines them itself, or has a default for them.
+const BUILT_IN: &[&str] = &[
+    "target_platform",
+    "build_platform",
+    "host_platform",
+    "channel_targets",
+    "channel_sources",
+    "unix",
+    "linux",
+    "osx",
+    "win",
+    "emscripten",
+    "wasi",
+    "env",
+    "hash",
+    "true",
+    "false",
+    "none",
+];
+
+/// The packages of all recipes, and the names that the recipes read.
+pub(super) struct Packages {
+    pub(super) packages: Vec<Package>,
+    pub(super) read: BTreeSet<String>,
+}
+
+pub(super) struct Source<'a> {
+    pub(super) root: &'a Path,
+    pub(super) platform: Subdir,
+    pub(super) cache: &'a Path,
+}
+
+pub(super) fn load(
+    manifest: &Manifest,
+    grid: &Grid,
+    source: &Source<'_>,
+    problems: &mut Vec<WorkspaceError>,
+) -> Packages {
+    let read: Vec<_> = manifest.recipes.par_iter().map(|written| read(written, grid, source)).collect();
+    let mut packages: BTreeMap<String, Package> = BTreeMap::new();
+    let mut variables = BTreeSet::new();
+    for (written, recipe) in manifest.recipes.iter().zip(read) {
+        let (file, recipe) = match recipe {
+            Ok(read) => read,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        check_variables(written, &recipe, grid, (&file, source.root), problems);
+        variables.extend(recipe.variables);
+        variables.extend(recipe.free);
+        let mut made = 0;
+        for cell in recipe.cells {
+            variables.extend(cell.variant.keys().cloned());
+            if grid.excludes(&cell.variant) {
+                continue;
+            }
+            made += 1;
+            let id = cell_id(&cell.package, &cell.variant);
+            let host_bound = manifest.host.is_some() && written.host_bound.as_ref().map_or(!cell.noarch, |it| it.value);
+            let package = Package {
+                id: id.clone(),
+                recipe: written.name.value.clone(),
+                file: file.clone(),
+                cell,
+                host_bound,
+                origin: written.name.span.clone(),
+            };
+            match packages.get(&id) {
+                // The renderer repeats an output that does not use an axis which its sibling uses.
+                Some(first) if first.recipe == package.recipe => made -= 1,
+                Some(first) => problems.push(WorkspaceError::DuplicatePackage {
+                    id,
+                    first: first.recipe.clone(),
+                    second: package.recipe,
+                    at: span(&written.name.span),
+                }),
+                None => {
+                    packages.insert(id, package);
+                }
+            }
+        }
+        if made == 0 {
+            problems.push(WorkspaceError::NothingToBuild {
+                recipe: written.name.value.clone(),
+                at: span(&written.name.span),
+            });
+        }
+    }
+    Packages { packages: packages.into_values().collect(), read: variables }
+}
+
+fn read(written: &manifest::Recipe, grid: &Grid, source: &Source<'_>) -> Result<(PathBuf, Recipe), WorkspaceError> {
+    let at = span(&written.path.span);
+    let folder = source.root.join(&written.path.value);
+    let file = folder.join("recipe.yaml");
+    if !file.is_file() {
+        let (recipe, path) = (written.name.value.clone(), written.path.value.clone());
+        return Err(WorkspaceError::NoRecipe { recipe, path, at });
+    }
+    // Without `..` in it, the path is the same however the manifest spells it.
+    let file = std::path::absolute(&file).ok().and_then(|it| it.canonicalize().ok()).unwrap_or(file);
+    let bad = |cause: RecipeError| WorkspaceError::BadRecipe { recipe: written.name.value.clone(), at, cause };
+    let recipe = recipe::read_cached(&file, &grid.axes, source.platform, source.cache).map_err(bad)?;
+    Ok((file, recipe))
+}
+
+fn check_variables(
+    written: &manifest::Recipe,
+    recipe: &Recipe,
+    grid: &Grid,
+    (file, root): (&Path, &Path),
+    problems: &mut Vec<WorkspaceError>,
+) {
+    let axes = || grid.axes.values.iter().map(|(name, _)| name.as_str());
+    let known = |name: &str| {
+        let plain = name.replace('-', "_");
+        axes().any(|axis| axis.replace('-', "_") == plain)
+            || BUILT_IN.contains(&name)
+            || is_compiler_variable(name)
+            || is_architecture(name)
+    };
+    for variable in recipe.variables.iter().filter(|it| !known(it)) {
+        let text = fs::read_text(file).unwrap_or_default();
+        let range = recipe::find_variable(file, variable).ok().flatten().unwrap_or(0..0);
+        let help = match closest(variable, axes()) {
+            Some(near) => format!("did you mean `{near}`? Otherwise add `{variable} = [\"…\"]` to [matrix]"),
+            None => format!("add `{variable} = [\"…\"]` to [matrix], or define it in the recipe's `context`"),
+        };
+        problems.push(WorkspaceError::UndeclaredVariable {
+            recipe: written.name.value.clone(),
+            variable: variable.clone(),
+            text: NamedSource::new(shown(file, root), text).with_language("YAML"),
+            at: span(&range),
+            help,
+        });
+    }
+}
+
+/// What `compiler('c')` and `stdlib('c')` read; rattler-build has defaults for them.
+fn is_compiler_variable(name: &str) -> bool {
+    ["_compiler", "_compiler_version", "_stdlib", "_stdlib_version"].iter().any(|end| name.ends_with(end))
+}
+
+fn is_architecture(name: &str) -> bool {
+    ["x86", "x86_64", "aarch64", "arm64", "armv6l", "armv7l", "ppc64le", "s390x", "riscv32", "riscv64"].contains(&name)
+}
