@@ -12,3 +12,5 @@ pub mod manifest;
 pub mod recipe;
 
 pub mod workspace;
+
+pub mod plan;

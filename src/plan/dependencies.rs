@@ -1,0 +1,128 @@
+//! Which package cells a cell needs: by name, version and agreement on every axis that both know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rattler_conda_types::{MatchSpec, ParseStrictness, Version};
+
+use crate::workspace::{Package, Workspace};
+
+/// Axis values in force.
+type Values = BTreeMap<String, String>;
+
+/// The package cells of a workspace, by package name.
+pub(super) struct Catalogue<'a> {
+    packages: &'a [Package],
+    by_name: BTreeMap<&'a str, Vec<usize>>,
+}
+
+/// The package cells that one package cell needs.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// In its build and host environments, with all that runs there.
+    pub(super) inputs: BTreeSet<usize>,
+    /// Needed to run it.
+    pub(super) runtime: BTreeSet<usize>,
+}
+
+impl<'a> Catalogue<'a> {
+    pub(super) fn new(workspace: &'a Workspace) -> Self {
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, package) in workspace.packages.iter().enumerate() {
+            by_name.entry(&package.cell.package).or_default().push(index);
+        }
+        Self { packages: &workspace.packages, by_name }
+    }
+
+    /// The cells that a requirement can mean where these axis values are in force. When no cell has the version that is
+    /// asked for, all that agree with the axes are meant, so that the solver can say what is wrong.
+    fn candidates(&self, name: &str, spec: &str, values: &Values) -> Vec<usize> {
+        let Some(cells) = self.by_name.get(name) else { return Vec::new() };
+        let agreeing: Vec<usize> =
+            cells.iter().copied().filter(|it| agree(&self.packages[*it].cell.variant, values)).collect();
+        let wanted = MatchSpec::from_str(spec, ParseStrictness::Lenient).ok().and_then(|it| it.version);
+        let fits = |index: &usize| match (&wanted, self.packages[*index].cell.version.parse::<Version>()) {
+            (Some(wanted), Ok(version)) => wanted.matches(&version),
+            _ => true,
+        };
+        let fitting: Vec<usize> = agreeing.iter().copied().filter(fits).collect();
+        if fitting.is_empty() { agreeing } else { fitting }
+    }
+
+    /// What one package cell needs.
+    pub(super) fn needs_of(&self, index: usize) -> Needs {
+        let cell = &self.packages[index].cell;
+        let mut needs = Needs::default();
+        for requirement in cell.build.iter().chain(&cell.host) {
+            for candidate in self.candidates(&requirement.name, &requirement.spec, &cell.variant) {
+                needs.inputs.insert(candidate);
+                self.close(candidate, &cell.variant, &mut needs.inputs);
+            }
+        }
+        // An exact pin names the build string of another output, so that output is an input as well.
+        for requirement in cell.run.iter().filter(|it| it.exact) {
+            needs.inputs.extend(self.candidates(&requirement.name, &requirement.spec, &cell.variant));
+        }
+        needs.inputs.remove(&index);
+        self.close(index, &cell.variant, &mut needs.runtime);
+        // A package that needs itself by way of others is a cycle, which the graph reports; one that names itself
+        // only in its run requirements (an output that pins its own name) is not.
+        needs.runtime.remove(&index);
+        needs
+    }
+
+    /// The cells that an environment may hold: those its specs can mean, and what they need to run.
+    pub(super) fn of_environment(&self, specs: &[String], values: &Values) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        for spec in specs {
+            let Some(name) = name_of(spec) else { continue };
+            for candidate in self.candidates(&name, spec, values) {
+                found.insert(candidate);
+                self.close(candidate, values, &mut found);
+            }
+        }
+        found
+    }
+
+    /// Adds all that a cell needs at run time, directly or by way of others.
+    fn close(&self, index: usize, values: &Values, found: &mut BTreeSet<usize>) {
+        let cell = &self.packages[index].cell;
+        let mut values = values.clone();
+        values.extend(cell.variant.clone());
+        for (name, spec) in self.runtime_requirements(index, &values) {
+            for candidate in self.candidates(&name, &spec, &values) {
+                if found.insert(candidate) {
+                    self.close(candidate, &values, found);
+                }
+            }
+        }
+    }
+
+    /// A cell's run requirements: its own, and those that its host and build dependencies export.
+    fn runtime_requirements(&self, index: usize, values: &Values) -> Vec<(String, String)> {
+        let cell = &self.packages[index].cell;
+        let mut all: Vec<_> = cell.run.iter().map(|it| (it.name.clone(), it.spec.clone())).collect();
+        for (requirements, strong) in [(&cell.host, false), (&cell.build, true)] {
+            for requirement in requirements {
+                for candidate in self.candidates(&requirement.name, &requirement.spec, values) {
+                    let exporter = &self.packages[candidate].cell;
+                    let exports = if strong { &exporter.strong_run_exports } else { &exporter.run_exports };
+                    for name in exports {
+                        let spec = if name == &requirement.name { requirement.spec.clone() } else { name.clone() };
+                        all.push((name.clone(), spec));
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+fn agree(ours: &Values, theirs: &Values) -> bool {
+    ours.iter().all(|(axis, value)| theirs.get(axis).is_none_or(|other| other == value))
+}
+
+/// The package name of a MatchSpec.
+fn name_of(spec: &str) -> Option<String> {
+    let spec = MatchSpec::from_str(spec, ParseStrictness::Lenient).ok()?;
+    spec.name.as_exact().map(|name| name.as_normalized().to_owned())
+}

@@ -1,0 +1,97 @@
+//! What was asked for, as nodes.
+
+use super::{Kind, NodeId, PlanError};
+use crate::{manifest::closest, workspace::Workspace};
+
+/// How far a command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Everything there is.
+    All,
+    /// Every node of one kind, and what it needs.
+    Kind(Kind),
+}
+
+/// One thing to reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// All nodes of a stage.
+    Everything(Stage),
+    /// One node.
+    Node(NodeId),
+}
+
+/// Turns the names of a command line into goals. A name is a node id (`pack:hello`), a recipe, package or package cell
+/// (for the stage `build`), an environment or environment cell (for the other stages); with the stage `All`, either.
+/// No names mean the whole stage.
+///
+/// # Errors
+/// Every name that nothing is called by, each with the one that may have been meant.
+pub fn resolve_goals(workspace: &Workspace, stage: Stage, names: &[String]) -> Result<Vec<Goal>, PlanError> {
+    if names.is_empty() {
+        return Ok(vec![Goal::Everything(stage)]);
+    }
+    let known = Known::of(workspace, stage);
+    let mut goals = Vec::new();
+    let mut unknown = Vec::new();
+    for name in names {
+        let found: Vec<Goal> =
+            known.0.iter().filter(|(called, _)| called == name).map(|(_, id)| Goal::Node(id.clone())).collect();
+        let named = |it: &&crate::workspace::Environment| &it.name == name || &it.family == name;
+        if let (true, Stage::Kind(kind), Some(environment)) =
+            (found.is_empty(), stage, workspace.environments.iter().find(named))
+            && kind != Kind::Build
+        {
+            return Err(PlanError::NoStage { environment: environment.name.clone(), kind });
+        }
+        if found.is_empty() {
+            let near = closest(name, known.0.iter().map(|(called, _)| called.as_str()));
+            unknown.push((name.clone(), near.map(str::to_owned)));
+        }
+        for goal in found {
+            if !goals.contains(&goal) {
+                goals.push(goal);
+            }
+        }
+    }
+    if unknown.is_empty() { Ok(goals) } else { Err(PlanError::unknown_goals(unknown, stage)) }
+}
+
+/// Every name that can be typed, with a node that it means; a name may stand for several.
+struct Known(Vec<(String, NodeId)>);
+
+impl Known {
+    fn of(workspace: &Workspace, stage: Stage) -> Self {
+        let mut known = Vec::new();
+        for package in &workspace.packages {
+            let id = NodeId::new(Kind::Build, &package.id);
+            if matches!(stage, Stage::All | Stage::Kind(Kind::Build)) {
+                let mut names = vec![package.id.clone(), package.cell.package.clone(), package.recipe.clone()];
+                names.sort();
+                names.dedup();
+                known.extend(names.into_iter().map(|name| (name, id.clone())));
+            }
+            known.push((id.as_str().to_owned(), id));
+        }
+        for environment in &workspace.environments {
+            let mut kinds = vec![Kind::Lock, Kind::Install];
+            kinds.extend(environment.test.as_ref().map(|_| Kind::Test));
+            kinds.extend(environment.packed.then_some(Kind::Pack));
+            for kind in &kinds {
+                let id = NodeId::new(*kind, &environment.name);
+                let meant = match stage {
+                    Stage::All => true,
+                    Stage::Kind(wanted) => wanted == *kind,
+                };
+                if meant {
+                    known.push((environment.name.clone(), id.clone()));
+                    if environment.family != environment.name {
+                        known.push((environment.family.clone(), id.clone()));
+                    }
+                }
+                known.push((id.as_str().to_owned(), id));
+            }
+        }
+        Self(known)
+    }
+}

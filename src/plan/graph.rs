@@ -1,0 +1,230 @@
+//! The graph itself: the only file that names petgraph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::{
+    Direction,
+    algo::tarjan_scc,
+    graph::{DiGraph, NodeIndex},
+    visit::{Dfs, Reversed},
+};
+
+use super::{
+    Goal, Index, Kind, Node, NodeId, PlanError, Stage,
+    cycle::tell_cycle,
+    dependencies::{Catalogue, Needs},
+};
+use crate::workspace::Workspace;
+
+/// Everything that some goals need, in an order in which it can be done.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    nodes: Vec<Node>,
+}
+
+impl Plan {
+    /// A plan of nodes without subjects, where each number names a node that is needed and comes before.
+    #[cfg(test)]
+    pub(crate) fn of_needs(needs: &[Vec<usize>]) -> Self {
+        let node = |(number, needs): (usize, &Vec<usize>)| {
+            let needs: Vec<Index> = needs.iter().copied().map(Index).collect();
+            let id = NodeId::new(Kind::Build, &format!("n{number}"));
+            Node { id, kind: Kind::Build, subject: 0, inputs: needs.clone(), needs }
+        };
+        Self { nodes: needs.iter().enumerate().map(node).collect() }
+    }
+
+    /// The nodes; each comes after all that it needs.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Every node with its place.
+    pub fn iter(&self) -> impl Iterator<Item = (Index, &Node)> {
+        self.nodes.iter().enumerate().map(|(index, node)| (Index(index), node))
+    }
+
+    /// One node.
+    pub fn node(&self, index: Index) -> &Node {
+        &self.nodes[index.0]
+    }
+
+    /// The place of the node of that name.
+    pub fn find(&self, id: &str) -> Option<Index> {
+        self.nodes.iter().position(|node| node.id.as_str() == id).map(Index)
+    }
+
+    /// For every node, those that need it directly.
+    pub fn dependents(&self) -> Vec<Vec<Index>> {
+        let mut dependents = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.iter() {
+            for need in &node.needs {
+                dependents[need.0].push(index);
+            }
+        }
+        dependents
+    }
+}
+
+/// Makes the graph of a workspace and keeps what the goals need.
+///
+/// # Errors
+/// When recipes need each other in a circle.
+pub fn plan(workspace: &Workspace, goals: &[Goal]) -> Result<Plan, PlanError> {
+    let mut graph = Drawing::default();
+    let catalogue = Catalogue::new(workspace);
+    let builds: Vec<NodeIndex> = (0..workspace.packages.len())
+        .map(|subject| graph.add(Kind::Build, &workspace.packages[subject].id, subject))
+        .collect();
+    for (subject, index) in builds.iter().enumerate() {
+        let Needs { inputs, runtime } = catalogue.needs_of(subject);
+        for input in inputs {
+            graph.edge(builds[input], *index, Edge::Input);
+        }
+        for needed in runtime {
+            graph.edge(builds[needed], *index, Edge::Order);
+        }
+    }
+    for (subject, environment) in workspace.environments.iter().enumerate() {
+        let lock = graph.add(Kind::Lock, &environment.name, subject);
+        for package in catalogue.of_environment(&environment.specs, &environment.cell) {
+            graph.edge(builds[package], lock, Edge::Input);
+        }
+        let install = graph.add(Kind::Install, &environment.name, subject);
+        graph.edge(lock, install, Edge::Input);
+        let mut last = install;
+        if environment.test.is_some() {
+            last = graph.add(Kind::Test, &environment.name, subject);
+            graph.edge(install, last, Edge::Input);
+        }
+        if environment.packed {
+            let pack = graph.add(Kind::Pack, &environment.name, subject);
+            graph.edge(install, pack, Edge::Input);
+            graph.edge(last, pack, Edge::Order);
+        }
+    }
+    graph.check_cycles(workspace)?;
+    Ok(graph.into_plan(goals))
+}
+
+/// Why one node comes before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Edge {
+    /// Its result is an input.
+    Input,
+    /// It only has to be there.
+    Order,
+}
+
+#[derive(Default)]
+struct Drawing {
+    graph: DiGraph<(NodeId, Kind, usize), Edge>,
+}
+
+impl Drawing {
+    fn add(&mut self, kind: Kind, what: &str, subject: usize) -> NodeIndex {
+        self.graph.add_node((NodeId::new(kind, what), kind, subject))
+    }
+
+    fn edge(&mut self, from: NodeIndex, to: NodeIndex, edge: Edge) {
+        match self.graph.find_edge(from, to) {
+            Some(known) => self.graph[known] = self.graph[known].min(edge),
+            None if from == to => {}
+            None => drop(self.graph.add_edge(from, to, edge)),
+        }
+    }
+
+    fn check_cycles(&self, workspace: &Workspace) -> Result<(), PlanError> {
+        let circles: Vec<Vec<usize>> = tarjan_scc(&self.graph)
+            .into_iter()
+            .filter(|component| component.len() > 1)
+            .map(|component| self.walk_circle(&component))
+            .collect();
+        if circles.is_empty() { Ok(()) } else { Err(tell_cycle(workspace, &circles)) }
+    }
+
+    /// One shortest round trip inside a strongly connected component, as package cells: each needs the next.
+    fn walk_circle(&self, component: &[NodeIndex]) -> Vec<usize> {
+        let members: BTreeSet<NodeIndex> = component.iter().copied().collect();
+        let start = *component.iter().min_by_key(|it| &self.graph[**it].0).expect("a component has members");
+        let mut came_from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
+        let mut queue = std::collections::VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            let mut needs: Vec<NodeIndex> = self.graph.neighbors_directed(at, Direction::Incoming).collect();
+            needs.sort_by_key(|it| &self.graph[*it].0);
+            for need in needs.into_iter().filter(|it| members.contains(it)) {
+                if need == start {
+                    let mut path = vec![at];
+                    while let Some(previous) = came_from.get(path.last().expect("the path has a start")) {
+                        path.push(*previous);
+                    }
+                    path.reverse();
+                    return path.into_iter().map(|it| self.graph[it].2).collect();
+                }
+                if need != start && !came_from.contains_key(&need) {
+                    came_from.insert(need, at);
+                    queue.push_back(need);
+                }
+            }
+        }
+        component.iter().map(|it| self.graph[*it].2).collect()
+    }
+
+    /// What the goals reach, in a topological order that depends on names only.
+    fn into_plan(self, goals: &[Goal]) -> Plan {
+        let graph = &self.graph;
+        let wanted = |node: &(NodeId, Kind, usize)| goals.iter().any(|goal| goal.wants(&node.0, node.1));
+        let mut reached = BTreeSet::new();
+        for root in graph.node_indices().filter(|it| wanted(&graph[*it])) {
+            let mut walk = Dfs::new(Reversed(graph), root);
+            while let Some(next) = walk.next(Reversed(graph)) {
+                reached.insert(next);
+            }
+        }
+        let mut missing: BTreeMap<NodeIndex, usize> = BTreeMap::new();
+        let mut ready: BTreeSet<(Kind, &NodeId, NodeIndex)> = BTreeSet::new();
+        for index in &reached {
+            let count = graph.neighbors_directed(*index, Direction::Incoming).count();
+            missing.insert(*index, count);
+            if count == 0 {
+                ready.insert((graph[*index].1, &graph[*index].0, *index));
+            }
+        }
+        let mut place: BTreeMap<NodeIndex, Index> = BTreeMap::new();
+        let mut nodes = Vec::new();
+        while let Some((kind, id, index)) = ready.pop_first() {
+            place.insert(index, Index(nodes.len()));
+            let mut needs = Vec::new();
+            let mut inputs = Vec::new();
+            for need in graph.neighbors_directed(index, Direction::Incoming) {
+                let edge = graph.find_edge(need, index).map(|it| graph[it]);
+                needs.push(place[&need]);
+                if edge == Some(Edge::Input) {
+                    inputs.push(place[&need]);
+                }
+            }
+            needs.sort();
+            inputs.sort();
+            nodes.push(Node { id: id.clone(), kind, subject: graph[index].2, needs, inputs });
+            for dependent in graph.neighbors_directed(index, Direction::Outgoing) {
+                if let Some(count) = missing.get_mut(&dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.insert((graph[dependent].1, &graph[dependent].0, dependent));
+                    }
+                }
+            }
+        }
+        Plan { nodes }
+    }
+}
+
+impl Goal {
+    fn wants(&self, id: &NodeId, kind: Kind) -> bool {
+        match self {
+            Self::Everything(Stage::All) => true,
+            Self::Everything(Stage::Kind(wanted)) => kind == *wanted,
+            Self::Node(wanted) => id == wanted,
+        }
+    }
+}
