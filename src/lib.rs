@@ -14,3 +14,5 @@ pub mod recipe;
 pub mod workspace;
 
 pub mod plan;
+
+pub mod fingerprint;

@@ -1,0 +1,203 @@
+//! What each kind of node reads: one function per kind, every field named.
+
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Entry, FingerprintError, Inputs};
+use crate::{
+    base::{Digest, FsError},
+    plan::NodeId,
+    recipe::{ENGINE, Source},
+    workspace::{Environment, Host, Package},
+};
+
+/// The version of what envbuild itself puts into a package: raised when the same inputs would give other bytes.
+const BUILD_FORM: &str = "1";
+
+/// The version of what envbuild puts into a prefix.
+const INSTALL_FORM: &str = "1";
+
+/// The version of the archive's layout.
+const PACK_FORM: &str = "2";
+
+/// Reads a folder or file as [`scan`](super::scan) does.
+pub type ScanFn<'a> = dyn Fn(&Path) -> Result<Arc<Vec<Entry>>, FsError> + 'a;
+
+/// What a package build depends on.
+pub struct BuildInputs<'a> {
+    /// The package cell.
+    pub package: &'a Package,
+    /// `[host]`, which counts for host-bound packages.
+    pub host: &'a Host,
+    /// The platform that is built for.
+    pub platform: &'a str,
+    /// The folder that packages are built in: compiled files may hold it, as they hold Nix's store. It is the same
+    /// everywhere unless the user chooses another.
+    pub scratch: &'a str,
+    /// Content digests of the local packages in its build and host environments.
+    pub needs: &'a BTreeMap<NodeId, Digest>,
+    /// Build strings of the packages that it pins exactly, which its own metadata names.
+    pub pins: &'a BTreeMap<NodeId, String>,
+    /// Reads folders and files; the caller may remember what it read.
+    pub scan: &'a ScanFn<'a>,
+}
+
+/// The inputs of a package build.
+///
+/// # Errors
+/// When a file of the recipe or of its sources cannot be read.
+pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> {
+    let BuildInputs { package, host, platform, scratch, needs, pins, scan } = from;
+    let mut inputs = Inputs::new();
+    inputs.add("engine", format!("{ENGINE}, form {BUILD_FORM}"));
+    inputs.add("package", format!("{} {} {}", package.cell.package, package.cell.version, package.cell.build_string));
+    inputs.add("platform", if package.cell.noarch { "noarch" } else { platform });
+    inputs.add("scratch", scratch);
+    for (axis, value) in &package.cell.variant {
+        inputs.add(format!("variant/{axis}"), value);
+    }
+    for entry in scan(package.folder())?.iter() {
+        inputs.add(format!("recipe/{}", entry.path), &entry.value);
+    }
+    for path in outer_sources(package) {
+        let place = package.folder().join(&path);
+        if !place.exists() {
+            return Err(FingerprintError::MissingSource { path, package: package.id.clone() });
+        }
+        for entry in scan(&place)?.iter() {
+            let file = if entry.path.is_empty() { path.clone() } else { format!("{path}/{}", entry.path) };
+            inputs.add(format!("source/{file}"), &entry.value);
+        }
+    }
+    if package.host_bound {
+        inputs.add("host/label", host.label.as_deref().unwrap_or_default());
+        inputs.add("host/rpaths", host.run_paths.join(" "));
+        inputs.add("host/libraries", host.libraries.join(" "));
+    }
+    for (node, content) in *needs {
+        inputs.add(format!("needs/{node}"), content);
+    }
+    for (node, build_string) in *pins {
+        inputs.add(format!("pins/{node}"), build_string);
+    }
+    Ok(inputs)
+}
+
+/// Path sources that the scan of the recipe's folder does not see, as the recipe names them.
+pub fn outer_sources(package: &Package) -> Vec<String> {
+    let outside = |path: &str| {
+        let mut depth = 0_i32;
+        for part in Path::new(path).components() {
+            match part {
+                Component::ParentDir => depth -= 1,
+                Component::Normal(_) => depth += 1,
+                Component::RootDir | Component::Prefix(_) => return true,
+                Component::CurDir => {}
+            }
+            if depth < 0 {
+                return true;
+            }
+        }
+        false
+    };
+    let mut paths: Vec<String> = package
+        .cell
+        .sources
+        .iter()
+        .filter_map(|source| match source {
+            Source::Path(path) if outside(path) => Some(path.clone()),
+            _ => None,
+        })
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// What a solve depends on.
+#[derive(Debug)]
+pub struct LockInputs<'a> {
+    /// The environment cell.
+    pub environment: &'a Environment,
+    /// The platform that is solved for.
+    pub platform: &'a str,
+    /// The base channels, in order.
+    pub channels: &'a [String],
+    /// The virtual packages that the solver is given.
+    pub virtual_packages: &'a [String],
+    /// Digests of the archives of the local packages that it may hold: the lock file names those very files.
+    pub needs: &'a BTreeMap<NodeId, Digest>,
+}
+
+/// The inputs of a solve.
+pub fn lock_inputs(from: &LockInputs<'_>) -> Inputs {
+    let LockInputs { environment, platform, channels, virtual_packages, needs } = from;
+    let mut inputs = Inputs::new();
+    inputs.add("platform", platform);
+    let mut specs = environment.specs.clone();
+    specs.sort();
+    for spec in specs {
+        // A spec that is written twice is one spec.
+        if inputs.get(&format!("spec/{spec}")).is_none() {
+            inputs.add(format!("spec/{spec}"), "");
+        }
+    }
+    inputs.add("channels", channels.join(" "));
+    inputs.add("virtual-packages", virtual_packages.join(" "));
+    for (node, content) in *needs {
+        inputs.add(format!("needs/{node}"), content);
+    }
+    inputs
+}
+
+/// The inputs of an installation: what is locked.
+pub fn install_inputs(locked: Digest) -> Inputs {
+    let mut inputs = Inputs::new();
+    inputs.add("form", INSTALL_FORM);
+    inputs.add("locked", locked);
+    inputs
+}
+
+/// What a test depends on.
+#[derive(Debug)]
+pub struct TestInputs {
+    /// The digest of what is installed.
+    pub installed: Digest,
+    /// The test script.
+    pub script: PathBuf,
+}
+
+/// The inputs of an environment's test.
+///
+/// # Errors
+/// When the script cannot be read.
+pub fn test_inputs(from: &TestInputs) -> Result<Inputs, FingerprintError> {
+    let mut inputs = Inputs::new();
+    inputs.add("installed", from.installed);
+    inputs.add("script", Digest::of_file(&from.script)?);
+    Ok(inputs)
+}
+
+/// What an archive depends on.
+#[derive(Debug)]
+pub struct PackInputs<'a> {
+    /// The digest of what is installed.
+    pub installed: Digest,
+    /// The archive's file name.
+    pub file_name: &'a str,
+    /// The compression level.
+    pub level: i32,
+}
+
+/// The inputs of an archive.
+pub fn pack_inputs(from: &PackInputs<'_>) -> Inputs {
+    let mut inputs = Inputs::new();
+    inputs.add("form", PACK_FORM);
+    inputs.add("installed", from.installed);
+    inputs.add("archive", from.file_name);
+    inputs.add("level", from.level);
+    inputs
+}
