@@ -16,3 +16,5 @@ pub mod workspace;
 pub mod plan;
 
 pub mod fingerprint;
+
+pub mod store;

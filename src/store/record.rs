@@ -1,0 +1,117 @@
+//! What is remembered of a node that was done.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::Digest,
+    fingerprint::{Inputs, Key, Reason},
+    plan::NodeId,
+};
+
+/// A node that was done: from what, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The node.
+    pub node: NodeId,
+    /// The key of its inputs.
+    pub key: Key,
+    /// The inputs, so that the next difference can be explained.
+    pub inputs: Inputs,
+    /// What it made.
+    pub output: Output,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// What a node made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// A package in the local channel.
+    Package(PackageFile),
+    /// An environment in the lock file.
+    Locked {
+        /// Of the locked packages: names, versions, build strings, hashes.
+        digest: Digest,
+    },
+    /// A prefix.
+    Prefix {
+        /// Of the packages in it.
+        digest: Digest,
+        /// Where it was made: its files name the place.
+        path: PathBuf,
+    },
+    /// A test that passed.
+    Tested {
+        /// Of what was tested.
+        digest: Digest,
+    },
+    /// An archive.
+    Archive {
+        /// Of its bytes.
+        digest: Digest,
+        /// Its SHA-256 in hexadecimal.
+        sha256: String,
+        /// Its size.
+        bytes: u64,
+        /// Its file, relative to the project.
+        file: PathBuf,
+    },
+}
+
+impl Output {
+    /// What dependents hash.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Package(package) => package.content,
+            Self::Locked { digest }
+            | Self::Prefix { digest, .. }
+            | Self::Tested { digest }
+            | Self::Archive { digest, .. } => *digest,
+        }
+    }
+}
+
+/// A package file of the local channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFile {
+    /// Package name.
+    pub name: String,
+    /// Package version.
+    pub version: String,
+    /// Build string, with label and key.
+    pub build: String,
+    /// `linux-64` or `noarch`.
+    pub subdir: String,
+    /// File name.
+    pub file_name: String,
+    /// SHA-256 of the file in hexadecimal.
+    pub sha256: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Digest of its content without the key that its name ends with.
+    pub content: Digest,
+}
+
+/// How a node of a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeResult {
+    /// Nothing had to be done.
+    Fresh,
+    /// It was done.
+    Built,
+    /// It went wrong.
+    Failed,
+    /// Something that it needs went wrong, or the run was stopped.
+    Skipped,
+}
+
+/// The last run, for `status`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// How each node ended, why it ran, and how long it took in seconds.
+    pub nodes: BTreeMap<NodeId, (NodeResult, Option<Reason>, f64)>,
+}
