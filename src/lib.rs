@@ -6,6 +6,7 @@
 //! `tests/it/tidy.rs` holds the walls.
 
 pub mod base;
+pub mod elf;
 pub mod rt;
 
 pub mod manifest;
