@@ -19,3 +19,5 @@ pub mod plan;
 pub mod fingerprint;
 
 pub mod store;
+
+pub mod pack;

@@ -1,0 +1,154 @@
+//! The installer's records in `conda-meta`, without paths of the machine on which it ran.
+//!
+//! Kept is what conda needs to list, verify and change the environment. The package cache's folders, the time at which a
+//! channel was indexed and the place of a `file://` channel say nothing about the environment and would make the
+//! archive depend on the machine.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+/// Which files of the prefix are no longer what the record says.
+pub(super) trait Changes {
+    /// Whether the file's content will change with the prefix.
+    fn relocated(&self, name: &str) -> bool;
+    /// Whether the file is not in the archive.
+    fn left_out(&self, name: &str) -> bool;
+}
+
+/// Whether an entry is a package's record.
+pub(super) fn is_record(name: &[u8]) -> bool {
+    name.strip_prefix(b"conda-meta/").is_some_and(|file| file.ends_with(b".json") && !file.contains(&b'/'))
+}
+
+/// Rewrites a record. The result depends on the package only.
+///
+/// # Errors
+/// When it is no JSON object; the text says why.
+pub(super) fn sanitised(record: &[u8], changes: &impl Changes) -> Result<Vec<u8>, String> {
+    let mut record: Map<String, Value> = serde_json::from_slice(record).map_err(|error| error.to_string())?;
+    for key in ["package_tarball_full_path", "extracted_package_dir", "link", "indexed_timestamp", "auth"] {
+        record.shift_remove(key);
+    }
+    for (key, shorten) in [("url", url as fn(&str) -> String), ("channel", channel)] {
+        if let Some(Value::String(text)) = record.get_mut(key) {
+            *text = shorten(text);
+        }
+    }
+    if let Some(Value::Array(files)) = record.get_mut("files") {
+        files.retain(|file| !file.as_str().is_some_and(|name| changes.left_out(name)));
+        // The installer links in parallel and lists what is done in that order.
+        files.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+    }
+    if let Some(Value::Array(paths)) = record.get_mut("paths_data").and_then(|data| data.get_mut("paths")) {
+        paths.retain(|path| !name_of(path).is_some_and(|name| changes.left_out(name)));
+        for path in &mut *paths {
+            forget_what_changes(path, changes);
+        }
+        paths.sort_by(|one, other| name_of(one).cmp(&name_of(other)));
+    }
+    let mut bytes = serde_json::to_vec_pretty(&record).map_err(|error| error.to_string())?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn name_of(path: &Value) -> Option<&str> {
+    path.get("_path").and_then(Value::as_str)
+}
+
+/// The hash "in the prefix" of a file with a prefix inside is not known before the prefix is, and that of a link is not
+/// what conda would compute: without the field conda does not check the file.
+fn forget_what_changes(path: &mut Value, changes: &impl Changes) {
+    let relocated = name_of(path).is_some_and(|name| changes.relocated(name));
+    let link = path.get("path_type").and_then(Value::as_str) == Some("softlink");
+    if let (true, Value::Object(fields)) = (relocated || link, path) {
+        fields.shift_remove("sha256_in_prefix");
+    }
+}
+
+/// A URL without credentials; of a local channel only its own name, the subdirectory and the file.
+fn url(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "file" => {
+            let parts: Vec<&str> = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
+            format!("file:///{}", parts[parts.len().saturating_sub(3)..].join("/"))
+        }
+        Ok(url) => without_credentials(url),
+        Err(_) => last_part(text),
+    }
+}
+
+/// The same for a channel, which may be a name, a path or a URL.
+fn channel(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "file" => last_part(url.path()),
+        Ok(url) => without_credentials(url),
+        Err(_) if text.starts_with(['/', '.', '~']) => last_part(text),
+        Err(_) => text.to_owned(),
+    }
+}
+
+fn last_part(path: &str) -> String {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Drops user, password, query and the `/t/TOKEN` that some channels have in front of their path.
+fn without_credentials(mut url: Url) -> String {
+    // Both fail only for URLs that cannot have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().strip_prefix("/t/").and_then(|rest| rest.split_once('/')).map(|(_, path)| format!("/{path}"));
+    if let Some(path) = path {
+        url.set_path(&path);
+    }
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Changes, channel, sanitised, url};
+
+    struct Some;
+
+    impl Changes for Some {
+        fn relocated(&self, name: &str) -> bool {
+            name == "bin/tool"
+        }
+
+        fn left_out(&self, name: &str) -> bool {
+            name.ends_with(".pyc")
+        }
+    }
+
+    #[test]
+    fn records_lose_what_the_machine_added() {
+        let record = r#"{"name":"x","indexed_timestamp":1,"fn":"x-1-0.conda",
+            "url":"file:///home/me/project/output/linux-64/x-1-0.conda","channel":"file:///home/me/project/output/",
+            "extracted_package_dir":"/home/me/cache/x","files":["lib/b","bin/tool","lib/a.pyc"],
+            "paths_data":{"paths_version":1,"paths":[
+              {"_path":"lib/b","path_type":"softlink","sha256":"1","sha256_in_prefix":"2"},
+              {"_path":"bin/tool","path_type":"hardlink","sha256":"1","sha256_in_prefix":"2"},
+              {"_path":"lib/a.pyc","path_type":"hardlink"},
+              {"_path":"lib/a","path_type":"hardlink","sha256_in_prefix":"3"}]},
+            "link":{"source":"/home/me/cache/x","type":1},"requested_specs":["x"]}"#;
+        let out = String::from_utf8(sanitised(record.as_bytes(), &Some).unwrap()).unwrap();
+        assert!(!out.contains("/home/me") && !out.contains("pyc") && !out.contains("indexed"), "{out}");
+        let out: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(out["url"], "file:///output/linux-64/x-1-0.conda");
+        assert_eq!(out["channel"], "output");
+        assert_eq!(out["files"], serde_json::json!(["bin/tool", "lib/b"]));
+        assert_eq!(out["paths_data"]["paths"][0]["sha256_in_prefix"], serde_json::Value::Null);
+        assert_eq!(out["paths_data"]["paths"][1]["sha256_in_prefix"], "3");
+        assert!(sanitised(b"[]", &Some).is_err());
+    }
+
+    #[test]
+    fn secrets_do_not_travel() {
+        let text = "https://me:secret@conda.example/t/tk-123/forge/linux-64/x.conda?key=1#sha";
+        assert_eq!(url(text), "https://conda.example/forge/linux-64/x.conda");
+        assert_eq!(channel("https://conda.example/t/tk/forge"), "https://conda.example/forge");
+        assert_eq!(channel("conda-forge"), "conda-forge");
+        assert_eq!(channel("/home/me/channel/"), "channel");
+    }
+}
