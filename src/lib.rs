@@ -20,4 +20,5 @@ pub mod fingerprint;
 
 pub mod store;
 
+pub mod channel;
 pub mod pack;

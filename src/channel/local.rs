@@ -1,0 +1,290 @@
+//! The channel on disk: where things are, publishing, checking, views.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rattler_conda_types::{Channel, PackageRecord, RepoData, RepoDataRecord, Subdir};
+use url::Url;
+
+use super::{
+    error::ChannelError,
+    index,
+    published::{Damage, Published},
+};
+use crate::base::{Digest, FileLock, FsError, fs};
+
+/// How long a writer waits for another one. Publishing takes a copy and two renames, so this is very long already.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A conda channel in a folder of the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalChannel {
+    root: PathBuf,
+}
+
+impl LocalChannel {
+    /// The channel in this folder, which need not be there yet. `root` is an absolute path.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder that holds the channel.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The channel's `file://` URL with a trailing slash, spelt as rattler spells it in records.
+    ///
+    /// # Panics
+    /// When the channel was made of a relative path.
+    pub fn url(&self) -> Url {
+        let channel = Channel::try_from_directory(&self.root).expect("the channel's folder is an absolute path");
+        channel.base_url.url().clone().into()
+    }
+
+    /// Makes the folders `noarch` and `platform` with an empty index where there is none.
+    ///
+    /// # Errors
+    /// When a folder or an index cannot be made, or the channel stays locked by another process.
+    pub fn create(&self, platform: Subdir) -> Result<(), ChannelError> {
+        if !self.root.is_absolute() {
+            return Err(ChannelError::Root(self.root.clone()));
+        }
+        let subdirs = [Subdir::NoArch.as_str(), platform.as_str()];
+        if subdirs.iter().all(|subdir| self.root.join(subdir).join(index::FILE).exists()) {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        for subdir in subdirs {
+            let folder = self.root.join(subdir);
+            if !folder.join(index::FILE).exists() {
+                index::write(&folder, &index::empty(subdir))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies an archive into the channel and puts it into the index; the entry of `replaces` leaves the index, its
+    /// file stays. `content` is the archive's [`content_digest`](super::content_digest), which the result carries.
+    ///
+    /// # Errors
+    /// When the archive is not a conda package, a file cannot be written, or the channel stays locked.
+    pub fn publish(
+        &self,
+        archive: &Path,
+        content: Digest,
+        replaces: Option<&Published>,
+    ) -> Result<Published, ChannelError> {
+        let identifier = index::identifier(archive)?;
+        let record = index::entry(archive)?;
+        let published = Published {
+            name: record.name.as_normalized().to_owned(),
+            version: record.version.to_string(),
+            build: record.build.to_string(),
+            subdir: record.subdir.clone(),
+            file_name: identifier.to_file_name(),
+            sha256: hex::encode(record.sha256.expect("an entry made from an archive holds its hash")),
+            bytes: record.size.expect("an entry made from an archive holds its size"),
+            content,
+        };
+        if published.subdir.parse::<Subdir>().is_err() {
+            return Err(ChannelError::archive(archive, format!("its subdir `{}` is no platform", published.subdir)));
+        }
+        let _lock = self.lock()?;
+        // The file comes first: an index may not name what is not there.
+        if self.verify(&published)?.is_some() {
+            fs::copy_atomic(archive, &self.path_of(&published))?;
+        }
+        self.set(&published, record, replaces)?;
+        Ok(published)
+    }
+
+    /// Puts a package whose file is there already back into the index, in the place of `replaces`. Nothing is written
+    /// when the index says so already.
+    ///
+    /// # Errors
+    /// When the file is gone or damaged, the index cannot be written, or the channel stays locked.
+    pub fn reinstate(&self, package: &Published, replaces: Option<&Published>) -> Result<(), ChannelError> {
+        let _lock = self.lock()?;
+        let record = self.entry_of(package)?;
+        self.set(package, record, replaces)
+    }
+
+    /// Puts every one of these packages into the index that is not there: somebody may have deleted the index. It reads
+    /// the index and no archive, and writes nothing, when all are there.
+    ///
+    /// # Errors
+    /// When a missing one's file is gone or damaged, the index cannot be written, or the channel stays locked.
+    pub fn ensure(&self, packages: &[Published]) -> Result<(), ChannelError> {
+        // A client reads noarch in any case: it may not be broken when nothing is in it.
+        let mut subdirs = vec![Subdir::NoArch.as_str()];
+        subdirs.extend(packages.iter().map(|package| package.subdir.as_str()));
+        subdirs.sort_unstable();
+        subdirs.dedup();
+        for subdir in subdirs {
+            let here = || packages.iter().filter(|package| package.subdir == subdir);
+            let listed = index::read(&self.root.join(subdir), subdir)?;
+            let is_listed = |index: &RepoData, package: &Published| -> Result<bool, ChannelError> {
+                let name = index::identifier(&self.path_of(package))?;
+                Ok(index.conda_packages.get(&name).is_some_and(|entry| is_about(entry, package)))
+            };
+            if here().map(|it| is_listed(&listed, it)).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it) {
+                continue;
+            }
+            let _lock = self.lock()?;
+            self.change(subdir, |index| {
+                let mut changed = false;
+                for package in here() {
+                    if !is_listed(index, package)? {
+                        let name = index::identifier(&self.path_of(package))?;
+                        index.conda_packages.insert(name, self.entry_of(package)?);
+                        changed = true;
+                    }
+                }
+                Ok(changed)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads a package's file and compares it with what was published; nothing when it is whole.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn verify(&self, package: &Published) -> Result<Option<Damage>, ChannelError> {
+        let path = self.path_of(package);
+        match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(Damage::Missing)),
+            Err(error) => return Err(ChannelError::read(path, error)),
+            Ok(found) if found.len() != package.bytes => return Ok(Some(Damage::Altered)),
+            Ok(_) => {}
+        }
+        let (sha256, _) = index::sha256(&path)?;
+        Ok((sha256 != package.sha256).then_some(Damage::Altered))
+    }
+
+    /// Whether a package's file is there with the recorded size. It costs one look at the file, not a read.
+    pub fn has(&self, package: &Published) -> bool {
+        std::fs::metadata(self.path_of(package)).is_ok_and(|found| found.is_file() && found.len() == package.bytes)
+    }
+
+    /// Where a package's file is, whether it is there or not.
+    pub fn path_of(&self, package: &Published) -> PathBuf {
+        self.root.join(&package.subdir).join(&package.file_name)
+    }
+
+    /// A throw-away channel at `folder` that holds these packages only, as links to the archives here, so that a build
+    /// sees exactly its own dependencies. Whatever channel was at `folder` before is replaced.
+    ///
+    /// # Errors
+    /// When a package's file is gone, or the folder cannot be written.
+    pub fn view(&self, packages: &[Published], folder: &Path, platform: Subdir) -> Result<Self, ChannelError> {
+        fs::remove_dir_all(folder)?;
+        let view = Self::at(folder);
+        let mut subdirs = vec![Subdir::NoArch.to_string(), platform.to_string()];
+        subdirs.extend(packages.iter().map(|package| package.subdir.clone()));
+        subdirs.sort();
+        subdirs.dedup();
+        for subdir in subdirs {
+            let within = folder.join(&subdir);
+            fs::create_dir_all(&within)?;
+            let mut listed = index::empty(&subdir);
+            for package in packages.iter().filter(|package| package.subdir == subdir) {
+                let link = view.path_of(package);
+                listed.conda_packages.insert(index::identifier(&link)?, self.entry_of(package)?);
+                if !link.exists() {
+                    let linked = std::os::unix::fs::symlink(self.path_of(package), &link);
+                    linked.map_err(|source| FsError::new("link", link, source))?;
+                }
+            }
+            index::write(&within, &listed)?;
+        }
+        Ok(view)
+    }
+
+    /// These packages as a solver, a lock and an installer see them, in the order given.
+    ///
+    /// # Errors
+    /// When a package's file is gone, or the index cannot be read.
+    pub fn records(&self, packages: &[Published]) -> Result<Vec<RepoDataRecord>, ChannelError> {
+        let root = self.url();
+        let record = |package: &Published| {
+            let path = self.path_of(package);
+            let url = root.join(&format!("{}/{}", package.subdir, package.file_name));
+            Ok(RepoDataRecord {
+                package_record: self.entry_of(package)?,
+                identifier: index::identifier(&path)?,
+                url: url.map_err(|error| ChannelError::archive(path, error))?,
+                channel: Some(root.to_string()),
+            })
+        };
+        packages.iter().map(record).collect()
+    }
+
+    /// The index's entry when it is about these very bytes, else one made from the archive: somebody may have deleted
+    /// the index, or another file may have had this name before.
+    fn entry_of(&self, package: &Published) -> Result<PackageRecord, ChannelError> {
+        let path = self.path_of(package);
+        let folder = self.root.join(&package.subdir);
+        let mut listed = index::read(&folder, &package.subdir).unwrap_or_else(|_| index::empty(&package.subdir));
+        let same = |record: &PackageRecord| is_about(record, package);
+        let entry = listed.conda_packages.swap_remove(&index::identifier(&path)?);
+        match entry.filter(same) {
+            Some(entry) => Ok(entry),
+            None => {
+                let entry = index::entry(&path)?;
+                if same(&entry) { Ok(entry) } else { Err(ChannelError::archive(path, "its bytes have changed")) }
+            }
+        }
+    }
+
+    /// Rewrites the index with `record` in and `replaces` out. The caller holds the lock.
+    fn set(
+        &self,
+        package: &Published,
+        record: PackageRecord,
+        replaces: Option<&Published>,
+    ) -> Result<(), ChannelError> {
+        let out = replaces.filter(|old| (&old.subdir, &old.file_name) != (&package.subdir, &package.file_name));
+        // The new one goes in first: in between a reader sees both, never none.
+        self.change(&package.subdir, |index| {
+            let name = index::identifier(&self.path_of(package))?;
+            let mut changed = false;
+            if index.conda_packages.get(&name) != Some(&record) {
+                index.conda_packages.insert(name, record);
+                changed = true;
+            }
+            if let Some(old) = out.filter(|old| old.subdir == package.subdir) {
+                changed |= index.conda_packages.swap_remove(&index::identifier(&self.path_of(old))?).is_some();
+            }
+            Ok(changed)
+        })?;
+        let Some(old) = out.filter(|old| old.subdir != package.subdir) else { return Ok(()) };
+        let name = index::identifier(&self.path_of(old))?;
+        self.change(&old.subdir, |index| Ok(index.conda_packages.swap_remove(&name).is_some()))
+    }
+
+    fn change(
+        &self,
+        subdir: &str,
+        edit: impl FnOnce(&mut RepoData) -> Result<bool, ChannelError>,
+    ) -> Result<(), ChannelError> {
+        let folder = self.root.join(subdir);
+        let mut index = index::read(&folder, subdir)?;
+        if edit(&mut index)? || !folder.join(index::FILE).exists() {
+            index::write(&folder, &index)?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Result<FileLock, ChannelError> {
+        Ok(FileLock::acquire(&self.root.join(".lock"), PATIENCE, |_| {})?)
+    }
+}
+
+/// Whether an index entry is about the very bytes that were published.
+fn is_about(entry: &PackageRecord, package: &Published) -> bool {
+    entry.size == Some(package.bytes) && entry.sha256.is_some_and(|sha256| hex::encode(sha256) == package.sha256)
+}
