@@ -21,4 +21,7 @@ pub mod fingerprint;
 pub mod store;
 
 pub mod channel;
+pub mod install;
+pub mod lock;
 pub mod pack;
+pub mod solve;

@@ -1,0 +1,97 @@
+//! Linking packages into a prefix with rattler's installer.
+
+use rattler::{
+    install::{Installer, TransactionOperation},
+    package_cache::PackageCache,
+};
+use rattler_cache::validation::ValidationMode;
+use rattler_conda_types::RepoDataRecord;
+
+use super::{
+    InstallRequest, Installed, bytecode, bytes, client,
+    error::{InstallError, chain},
+    prefix,
+};
+use crate::{base::Network, rt::Rt};
+
+/// How many files are linked at once.
+const LINKS_AT_ONCE: usize = 64;
+
+/// Makes a prefix hold exactly the packages of the request, with bytecode for pure Python packages. What is right already
+/// stays as it is; what an aborted installation left is deleted first. No script of a package is run.
+///
+/// # Errors
+/// When a package cannot be fetched or linked, or the bytecode cannot be compiled; the prefix is marked as incomplete
+/// then, and the next installation starts anew.
+pub fn install(rt: &Rt, request: &InstallRequest<'_>) -> Result<Installed, InstallError> {
+    let InstallRequest { prefix, .. } = *request;
+    if !prefix.is_absolute() {
+        return Err(InstallError::Relative(prefix.to_owned()));
+    }
+    let repaired = prefix.symlink_metadata().is_ok() && !prefix::whole(prefix);
+    if repaired {
+        prefix::wipe(prefix)?;
+    }
+    let records = with_hashes(request.records)?;
+    prefix::mark(prefix)?;
+    let mut installed = rt.block_on(link(request, records))?;
+    installed.compiled = bytecode::compile(rt, request)?;
+    installed.repaired = repaired;
+    prefix::unmark(prefix)?;
+    Ok(installed)
+}
+
+/// The package cache knows packages by name, version and build, and tells two of them apart by their sha256 alone: a
+/// `file://` package whose channel states none gets the one of its file.
+fn with_hashes(records: &[RepoDataRecord]) -> Result<Vec<RepoDataRecord>, InstallError> {
+    let mut records = records.to_vec();
+    for record in &mut records {
+        if record.package_record.sha256.is_none()
+            && record.url.scheme() == "file"
+            && let Ok(path) = record.url.to_file_path()
+        {
+            record.package_record.sha256 = Some(bytes::sha256(&path)?);
+        }
+    }
+    Ok(records)
+}
+
+async fn link(request: &InstallRequest<'_>, records: Vec<RepoDataRecord>) -> Result<Installed, InstallError> {
+    let failed = |error: &dyn std::error::Error| InstallError::Failed {
+        prefix: request.prefix.to_owned(),
+        reason: chain(error),
+    };
+    // Installed files are hard links into the cache: whoever writes into a prefix writes into the cache as well. A package
+    // whose files are not what it says they are is extracted again before it gets anywhere else.
+    let cache = PackageCache::new_layered([request.cache], false, ValidationMode::Full);
+    if request.network == Network::Offline {
+        let index = cache.index().await.map_err(|error| failed(&error))?;
+        let mut remote = records.iter().filter(|record| record.url.scheme() != "file");
+        if let Some(record) = remote.find(|record| !index.contains_url(&record.package_record, &record.url)) {
+            return Err(InstallError::Offline { url: record.url.to_string() });
+        }
+    }
+    let mut installer = Installer::new()
+        .with_target_platform(request.platform)
+        .with_package_cache(cache)
+        .with_download_client(client::client(request.network))
+        .with_io_concurrency_limit(LINKS_AT_ONCE)
+        .with_execute_link_scripts(false)
+        .with_requested_specs(request.specs.to_vec());
+    if let Some(target) = request.target_prefix {
+        installer = installer.with_alternative_target_prefix(target);
+    }
+    let result = installer.install(request.prefix, records).await.map_err(|error| failed(&error))?;
+    let mut installed = Installed::default();
+    for operation in &result.transaction.operations {
+        match operation {
+            TransactionOperation::Install(_) => installed.linked += 1,
+            TransactionOperation::Remove(_) => installed.unlinked += 1,
+            TransactionOperation::Change { .. } | TransactionOperation::Reinstall { .. } => {
+                installed.linked += 1;
+                installed.unlinked += 1;
+            }
+        }
+    }
+    Ok(installed)
+}
