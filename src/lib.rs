@@ -20,7 +20,9 @@ pub mod fingerprint;
 
 pub mod store;
 
+pub mod build;
 pub mod channel;
+pub mod fetch;
 pub mod install;
 pub mod lock;
 pub mod pack;

@@ -1,0 +1,91 @@
+//! What a build is told and what it hands back. Both are plain values, because they cross a process boundary as JSON.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// One package cell to build.
+#[derive(Serialize, Deserialize, Debug, Clone)]
+pub struct BuildJob {
+    /// The `recipe.yaml`.
+    pub recipe: PathBuf,
+    /// The package name of the output to build.
+    pub output: String,
+    /// The full combination of axis values of this cell: the recipe is rendered with these.
+    pub axes: BTreeMap<String, String>,
+    /// The values that the output uses; they tell outputs of one name apart.
+    pub variant: BTreeMap<String, String>,
+    /// The final build string, instead of the rendered one.
+    pub build_string: String,
+    /// Final versions and build strings of packages that the recipe may pin exactly, by package name.
+    pub siblings: BTreeMap<String, Sibling>,
+    /// The platform to build on and for, such as `linux-64`.
+    pub platform: String,
+    /// Virtual packages as `name=version=build`; the build machine's own are detected when there are none.
+    #[serde(default)]
+    pub virtual_packages: Vec<String>,
+    /// Channel URLs in order of priority: the local dependencies first, then the base channels.
+    pub channels: Vec<String>,
+    /// The root of the build folders; a short absolute path that is the same for everybody.
+    pub scratch: PathBuf,
+    /// The package and repodata cache.
+    pub cache: PathBuf,
+    /// Sources that lie on disk already, with verified content.
+    pub sources: Vec<FetchedSource>,
+    /// Patterns of run paths of the host that may stay in a binary.
+    pub run_paths: Vec<String>,
+    /// Patterns of libraries that the host provides.
+    pub libraries: Vec<String>,
+    /// How many processors the build may use (`CPU_COUNT`).
+    pub cpus: u32,
+    /// The folder that receives the archive.
+    pub out: PathBuf,
+}
+
+/// A package that is known before it is in any channel.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Sibling {
+    /// Its version.
+    pub version: String,
+    /// Its final build string.
+    pub build: String,
+}
+
+/// A source that was fetched before the build.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct FetchedSource {
+    /// One of the URLs under which the recipe asks for it.
+    pub url: String,
+    /// Where it lies.
+    pub file: PathBuf,
+}
+
+/// What a build made.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The archive, in the job's `out` folder.
+    pub archive: PathBuf,
+    /// The package's name.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// The package's build string.
+    pub build: String,
+    /// The channel folder that it belongs to: the platform, or `noarch`.
+    pub subdir: String,
+    /// What was installed to build it, sorted by environment and URL.
+    pub resolved: Vec<ResolvedPackage>,
+    /// What the library warned about, in its order.
+    pub warnings: Vec<String>,
+}
+
+/// A package that was installed for a build.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResolvedPackage {
+    /// `build` or `host`.
+    pub environment: String,
+    /// Where it came from.
+    pub url: String,
+    /// The sha256 of its archive, in hexadecimal digits, when the channel tells it.
+    pub sha256: Option<String>,
+}

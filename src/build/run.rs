@@ -1,0 +1,94 @@
+//! The one verb of the room.
+
+use std::time::Duration;
+
+use rattler::package_cache::PackageCache;
+use rattler_build::tool_configuration::{Configuration, JobserverEnv, TestStrategy};
+use rattler_cache::validation::ValidationMode;
+use rattler_solve::ChannelPriority;
+
+use super::{BuildError, BuildJob, Built, ResolvedPackage, check, output, package, place::Place};
+use crate::{base::fs, rt::Rt};
+
+/// How long a build waits for another one of the same package and variant to leave the folder.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many files are linked or extracted at a time; without a limit the library's installer gets no permits at all.
+const FILES_AT_ONCE: usize = 16;
+
+/// Builds one package cell, runs the recipe's tests on the archive, and puts it into the job's `out` folder.
+///
+/// # Errors
+/// When the recipe, its environments, its script or one of its tests fails. Nothing is in `out` then.
+pub fn build(rt: &Rt, job: &BuildJob) -> Result<Built, BuildError> {
+    let cell = output::select(job)?;
+    let place = Place::take(job, &cell, PATIENCE)?;
+    let result = build_in(rt, job, cell, &place);
+    match &result {
+        Ok(_) => place.remove()?,
+        Err(error) if keeps_folder(error) => place.keep(),
+        // What is told is the first error; whatever cannot be removed will be in the way of the next build.
+        Err(_) => drop(place.remove()),
+    }
+    result
+}
+
+fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Result<Built, BuildError> {
+    let tools = tools(job);
+    let output = output::assemble(job, cell, place)?;
+    let (output, archive) = package::package(rt, output, &tools)?;
+    check::check(rt, job, (&output, &archive), &tools)?;
+    let target = job.out.join(archive.file_name().expect("the library names its archive"));
+    fs::copy_atomic(&archive, &target)?;
+    Ok(Built {
+        archive: target,
+        name: output.name().as_normalized().to_owned(),
+        version: output.version().to_string(),
+        build: output.build_string().into_owned(),
+        subdir: output.target_platform().to_string(),
+        resolved: resolved(&output),
+        warnings: output.build_summary.lock().map(|summary| summary.warnings.clone()).unwrap_or_default(),
+    })
+}
+
+fn keeps_folder(error: &BuildError) -> bool {
+    matches!(
+        error,
+        BuildError::Staging { .. } | BuildError::Script { .. } | BuildError::Package { .. } | BuildError::Test { .. }
+    )
+}
+
+fn tools(job: &BuildJob) -> Configuration {
+    let mut tools = Configuration::builder()
+        .with_cache_dir(job.cache.clone())
+        .with_channel_priority(ChannelPriority::Strict)
+        // The bytes of a zstd stream depend on whether several threads wrote it.
+        .with_compression_threads(Some(1))
+        .with_io_concurrency_limit(Some(FILES_AT_ONCE))
+        .with_test_strategy(TestStrategy::Native)
+        .finish();
+    // Prefixes share files with this cache: one that somebody wrote into is extracted again, not built against.
+    let packages = job.cache.join(rattler_cache::PACKAGE_CACHE_DIR);
+    tools.package_cache = PackageCache::new_layered([packages], false, ValidationMode::Full);
+    // There is no jobserver: this is the library's one way to tell a script how many processors it may use.
+    tools.jobserver = Some(JobserverEnv { makeflags: String::new(), cpu_count: usize::try_from(job.cpus).ok() });
+    tools
+}
+
+fn resolved(output: &rattler_build::metadata::Output) -> Vec<ResolvedPackage> {
+    let mut packages = Vec::new();
+    for dependencies in [&output.finalized_cache_dependencies, &output.finalized_dependencies].into_iter().flatten() {
+        for (environment, resolved) in [("build", &dependencies.build), ("host", &dependencies.host)] {
+            for record in resolved.iter().flat_map(|resolved| &resolved.resolved) {
+                packages.push(ResolvedPackage {
+                    environment: environment.to_owned(),
+                    url: record.url.to_string(),
+                    sha256: record.package_record.sha256.map(hex::encode),
+                });
+            }
+        }
+    }
+    packages.sort();
+    packages.dedup();
+    packages
+}
