@@ -27,3 +27,7 @@ pub mod install;
 pub mod lock;
 pub mod pack;
 pub mod solve;
+
+pub mod exec;
+
+pub mod run;

@@ -1,0 +1,187 @@
+//! Everything that a job may read. Shared between threads; what changes is behind its own lock.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use rattler_conda_types::GenericVirtualPackage;
+
+use super::{Children, ExecError, scans::Scans};
+use crate::{
+    base::{Cancel, Network, fs},
+    channel::LocalChannel,
+    lock::{self, LockedEnvironment, RelativeChannel},
+    plan::{NodeId, Plan},
+    rt::Rt,
+    solve,
+    store::{LastRun, NodeResult, Store},
+    workspace::{BaseChannel, Environment, Workspace},
+};
+
+/// May the lock file change?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockPolicy {
+    /// It follows the manifest.
+    Follow,
+    /// It must satisfy the manifest as it stands.
+    Locked,
+}
+
+/// What a run depends on besides the project.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Packages and repodata, shared between projects.
+    pub cache: PathBuf,
+    /// Where packages are built: the same on every machine, because the place is visible in some compiled files.
+    pub scratch: PathBuf,
+    /// Folders or URLs that are asked for sources before the network.
+    pub mirrors: Vec<String>,
+    /// May jobs use the network?
+    pub network: Network,
+    /// May the lock file change?
+    pub lock_policy: LockPolicy,
+    /// Processors for each build.
+    pub cpus: u32,
+    /// This program, which is also the worker.
+    pub program: PathBuf,
+    /// The environment of the user.
+    pub environment: BTreeMap<String, String>,
+    /// The compression level of archives.
+    pub level: i32,
+    /// Whether the workspace holds every environment of the manifest, so that others may leave the lock file.
+    pub whole: bool,
+}
+
+/// The project, its plan and its places.
+#[derive(Debug)]
+pub struct Context {
+    /// The project.
+    pub workspace: Workspace,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The state folder.
+    pub store: Store,
+    /// The local channel.
+    pub channel: LocalChannel,
+    /// The runtime.
+    pub rt: Rt,
+    /// The run's settings.
+    pub settings: Settings,
+    /// Processes that jobs have started.
+    pub children: Children,
+    /// Raised when the run must stop.
+    pub cancel: Cancel,
+    /// How the last run went.
+    last_run: OnceLock<LastRun>,
+    /// Recipe folders and path sources, read once.
+    pub(super) scans: Scans,
+    /// The lock file as it stands; read once, changed by lock jobs one at a time.
+    lock_file: Mutex<Option<Arc<BTreeMap<String, LockedEnvironment>>>>,
+}
+
+impl Context {
+    /// Puts a project together with its places.
+    pub fn new(workspace: Workspace, plan: Plan, rt: Rt, settings: Settings) -> Self {
+        Self {
+            store: Store::at(&workspace.root),
+            channel: LocalChannel::at(&workspace.root.join("output")),
+            workspace,
+            plan,
+            rt,
+            settings,
+            children: Children::default(),
+            cancel: Cancel::new(),
+            scans: Scans::default(),
+            last_run: OnceLock::new(),
+            lock_file: Mutex::default(),
+        }
+    }
+
+    /// The package cache, which builds, tests and prefixes share.
+    pub(super) fn packages(&self) -> PathBuf {
+        // The name that rattler's own tools give it below the same root.
+        self.settings.cache.join("pkgs")
+    }
+
+    /// The path of the lock file.
+    pub fn lock_path(&self) -> PathBuf {
+        self.workspace.root.join("envbuild.lock")
+    }
+
+    /// The lock file as it stands.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn locked(&self) -> Result<Arc<BTreeMap<String, LockedEnvironment>>, ExecError> {
+        let mut kept = self.lock_file.lock().expect("no thread panics while it holds the lock file");
+        if let Some(environments) = &*kept {
+            return Ok(Arc::clone(environments));
+        }
+        let read = Arc::new(lock::read(&self.lock_path())?);
+        *kept = Some(Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// Puts one environment into the lock file.
+    pub(super) fn relock(&self, name: &str, environment: LockedEnvironment) -> Result<(), ExecError> {
+        let mut kept = self.lock_file.lock().expect("no thread panics while it holds the lock file");
+        let mut environments = match &*kept {
+            Some(environments) => (**environments).clone(),
+            None => lock::read(&self.lock_path())?,
+        };
+        environments.insert(name.to_owned(), environment);
+        if self.settings.whole {
+            environments.retain(|name, _| self.workspace.environments.iter().any(|it| &it.name == name));
+        }
+        lock::write(&self.lock_path(), &environments, &self.relative_channels())?;
+        *kept = Some(Arc::new(environments));
+        Ok(())
+    }
+
+    /// The base channels as the lock file and the keys name them.
+    pub fn channel_names(&self) -> Vec<String> {
+        self.workspace.channels.iter().map(|it| it.written.clone()).collect()
+    }
+
+    /// The channels that the lock file names by relative paths: the project's own, and those that the manifest names so.
+    fn relative_channels(&self) -> Vec<RelativeChannel> {
+        let own = RelativeChannel { folder: self.channel.root().to_owned(), written: "output".to_owned() };
+        let named = self.workspace.channels.iter().filter(|it| it.written.starts_with('.'));
+        let folder = |it: &BaseChannel| {
+            let folder = it.channel.base_url.url().to_file_path().ok()?;
+            let folder = folder.canonicalize().unwrap_or(folder);
+            Some(RelativeChannel { folder, written: it.written.clone() })
+        };
+        std::iter::once(own).chain(named.filter_map(folder)).collect()
+    }
+
+    /// The virtual packages that an environment is solved with: its target's, and this machine's when it names none.
+    ///
+    /// # Errors
+    /// When the machine's cannot be found out, or the target's are wrong.
+    pub fn virtual_packages(&self, environment: &Environment) -> Result<Vec<GenericVirtualPackage>, ExecError> {
+        Ok(match &environment.target {
+            Some(named) => solve::target_virtual_packages(self.workspace.platform, named)?,
+            None => solve::host_virtual_packages()?,
+        })
+    }
+
+    /// Whether a node went wrong when it was last tried. Only for the wording of a reason: nothing follows from it.
+    pub(super) fn failed_before(&self, node: &NodeId) -> bool {
+        let last = self.last_run.get_or_init(|| self.store.last_run().unwrap_or_default());
+        matches!(last.nodes.get(node), Some((NodeResult::Failed, ..)))
+    }
+
+    /// The archive of an environment.
+    pub fn archive(&self, environment: &Environment) -> PathBuf {
+        let name = format!("{}-{}.tar.zst", environment.name, self.workspace.platform);
+        self.workspace.root.join("dist").join(name)
+    }
+
+    /// A fresh folder for what a job throws away.
+    pub(super) fn scratch(&self) -> Result<fs::Scratch, ExecError> {
+        Ok(fs::Scratch::inside(&self.store.scratch())?)
+    }
+}

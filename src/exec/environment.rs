@@ -1,0 +1,199 @@
+//! Environments: lock, install, test.
+
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+
+use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
+
+use super::{Context, ExecError, Job, LockPolicy, process};
+use crate::{
+    base::{Digest, fs},
+    channel::Published,
+    install::{self, InstallError, InstallRequest},
+    lock::{self, Demand, LockedEnvironment},
+    plan::Kind,
+    solve::{self, SolveRequest},
+    store::Output,
+    workspace::Environment,
+};
+
+/// The digest of what is locked: enough to know that two locks install the same bytes.
+pub(super) fn locked_digest(environment: &LockedEnvironment) -> Digest {
+    let mut lines: Vec<String> = environment
+        .packages
+        .iter()
+        .map(|it| {
+            let record = &it.package_record;
+            let hash = match (record.sha256, record.md5) {
+                (Some(sha256), _) => hex::encode(sha256),
+                (None, Some(md5)) => hex::encode(md5),
+                (None, None) => it.url.to_string(),
+            };
+            format!("{}/{} {hash}\n", record.subdir, it.identifier)
+        })
+        .collect();
+    lines.sort();
+    Digest::of(lines.concat())
+}
+
+/// The specs of an environment. The manifest room has parsed them before, with values in place of axes.
+pub(super) fn specs(environment: &Environment) -> Vec<MatchSpec> {
+    let parse = |spec: &String| MatchSpec::from_str(spec, ParseStrictness::Lenient).ok();
+    environment.specs.iter().filter_map(parse).collect()
+}
+
+/// Keeps what is locked as long as it satisfies the manifest, and solves otherwise.
+pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
+    let node = context.plan.node(job.index);
+    let environment = &context.workspace.environments[node.subject];
+    let specs = specs(environment);
+    let virtual_packages = context.virtual_packages(environment)?;
+    let locked = context.locked()?;
+    let current = locked.get(&environment.name);
+    let local = local_records(context, job)?;
+    let channels: Vec<String> = std::iter::once("output".to_owned()).chain(context.channel_names()).collect();
+    let demand = Demand {
+        platform: context.workspace.platform,
+        specs: &specs,
+        channels: &channels,
+        virtual_packages: &virtual_packages,
+        local: &local,
+        own: context.channel.root(),
+    };
+    let misfit = match current {
+        None => "the environment is not in it".to_owned(),
+        Some(current) => match lock::satisfies(current, &demand) {
+            Ok(()) => return Ok(Output::Locked { digest: locked_digest(current) }),
+            Err(unsatisfied) => unsatisfied.to_string(),
+        },
+    };
+    if context.settings.lock_policy == LockPolicy::Locked {
+        return Err(ExecError::Locked { why: misfit });
+    }
+    let base: Vec<Channel> = context.workspace.channels.iter().map(|it| it.channel.clone()).collect();
+    let request = SolveRequest {
+        platform: context.workspace.platform,
+        specs: &specs,
+        channels: &base,
+        local: &local,
+        virtual_packages: &virtual_packages,
+        locked: current.map_or(&[], |it| it.packages.as_slice()),
+        cache: &context.settings.cache,
+        network: context.settings.network,
+    };
+    let packages = solve::solve(&context.rt, &request)?;
+    let solved = LockedEnvironment {
+        platform: context.workspace.platform,
+        channels,
+        virtual_packages: virtual_packages.iter().map(ToString::to_string).collect(),
+        packages,
+    };
+    let digest = locked_digest(&solved);
+    context.relock(&environment.name, solved)?;
+    Ok(Output::Locked { digest })
+}
+
+/// The project's own packages that an environment may hold, as index entries.
+fn local_records(context: &Context, job: &Job) -> Result<Vec<RepoDataRecord>, ExecError> {
+    let node = context.plan.node(job.index);
+    let mut packages: Vec<Published> = Vec::new();
+    for need in &node.needs {
+        if let (Kind::Build, Some(Output::Package(package))) = (context.plan.node(*need).kind, job.outputs.get(need)) {
+            packages.push(super::build::published(package));
+        }
+    }
+    Ok(context.channel.records(&packages)?)
+}
+
+/// The locked packages of an environment.
+pub(super) fn records(context: &Context, environment: &Environment) -> Result<Vec<RepoDataRecord>, ExecError> {
+    let locked = context.locked()?;
+    let found = locked.get(&environment.name).map(|it| it.packages.clone());
+    found.ok_or_else(|| ExecError::NotLocked { environment: environment.name.clone() })
+}
+
+/// Checks the bytes of `file://` packages, which nobody else looks at before they are installed. One of our own that was
+/// changed leaves the channel, so that the next run finds it gone and builds it again.
+pub(super) fn verify(context: &Context, records: &[RepoDataRecord]) -> Result<(), ExecError> {
+    match install::verify(records, context.channel.root()) {
+        Err(InstallError::Altered { path, expected, found }) if path.starts_with(context.channel.root()) => {
+            fs::remove_file(&path)?;
+            let file = path.strip_prefix(&context.workspace.root).unwrap_or(&path).display().to_string();
+            Err(ExecError::Altered { file, expected, found })
+        }
+        checked => Ok(checked?),
+    }
+}
+
+/// Makes the prefix.
+pub(super) fn install(context: &Context, job: &Job) -> Result<Output, ExecError> {
+    let node = context.plan.node(job.index);
+    let environment = &context.workspace.environments[node.subject];
+    let records = records(context, environment)?;
+    verify(context, &records)?;
+    let prefix = context.store.prefix(&environment.name);
+    if moved(&job.stale.previous, &prefix) {
+        // Its files name the place where it was made.
+        fs::remove_dir_all(&prefix)?;
+    }
+    install::install(
+        &context.rt,
+        &InstallRequest {
+            prefix: &prefix,
+            target_prefix: None,
+            platform: context.workspace.platform,
+            records: &records,
+            specs: &specs(environment),
+            cache: &context.packages(),
+            interpreter: None,
+            network: context.settings.network,
+        },
+    )?;
+    let locked = context.locked()?;
+    let digest = locked.get(&environment.name).map_or_else(|| Digest::of(""), locked_digest);
+    Ok(Output::Prefix { digest, path: prefix })
+}
+
+fn moved(previous: &Option<Output>, prefix: &Path) -> bool {
+    matches!(previous, Some(Output::Prefix { path, .. }) if path != prefix)
+}
+
+/// The variables of an activated environment, on top of the user's own.
+///
+/// # Errors
+/// When an activation script cannot be run.
+pub fn activated(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    let prefix = context.store.prefix(&environment.name);
+    let mut variables = context.settings.environment.clone();
+    // Another Python's settings would reach into this one.
+    for name in ["PYTHONHOME", "PYTHONPATH"] {
+        variables.remove(name);
+    }
+    variables.extend(install::activation(&context.rt, &prefix, context.workspace.platform, &variables)?);
+    Ok(variables)
+}
+
+/// Whether a script says in its first line who runs it.
+fn names_interpreter(script: &Path) -> Result<bool, ExecError> {
+    Ok(fs::read(script)?.starts_with(b"#!"))
+}
+
+/// Runs the test script in the activated environment, in the project's folder.
+pub(super) fn test(context: &Context, job: &Job) -> Result<Output, ExecError> {
+    let node = context.plan.node(job.index);
+    let environment = &context.workspace.environments[node.subject];
+    let script = environment.test.as_ref().expect("only an environment with a script has a test node");
+    let executable =
+        names_interpreter(script)? && script.metadata().is_ok_and(|it| it.permissions().mode() & 0o111 != 0);
+    let mut command = if executable { Command::new(script) } else { Command::new("bash") };
+    if !executable {
+        command.arg("-e").arg(script);
+    }
+    command.env_clear().envs(activated(context, environment)?).current_dir(&context.workspace.root);
+    let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
+    if !status.success() {
+        return Err(ExecError::Test { status: status.to_string() });
+    }
+    let installed = job.outputs.iter().find(|(index, _)| context.plan.node(**index).kind == Kind::Install);
+    let digest = installed.map_or_else(|| Digest::of(""), |(_, output)| output.digest());
+    Ok(Output::Tested { digest })
+}

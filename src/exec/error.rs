@@ -1,0 +1,158 @@
+//! Why a job did not end well.
+
+use std::{fmt::Write as _, io, path::PathBuf};
+
+use miette::Diagnostic;
+
+use crate::{
+    base::FsError, build::BuildError, channel::ChannelError, fetch::FetchError, fingerprint::FingerprintError,
+    install::InstallError, lock::LockError, pack::PackError, solve::SolveError, store::StoreError,
+};
+
+/// A job that failed.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ExecError {
+    /// A package build; its log says why.
+    #[error("the build failed: {why}")]
+    #[diagnostic(code(envbuild::exec::build))]
+    Build {
+        /// The worker's last word.
+        why: String,
+    },
+    /// A git source that names no commit: what it gives today is not what it gives tomorrow.
+    #[error("the git source `{url}` is at `{rev}`, which moves")]
+    #[diagnostic(
+        code(envbuild::exec::moving_source),
+        help("name one commit by its 40 digits, as `rev`, or as `expected_commit` beside a tag")
+    )]
+    MovingSource {
+        /// The repository.
+        url: String,
+        /// The revision.
+        rev: String,
+    },
+    /// Somebody edited the recipe while it was built: nobody knows which text the package was made of.
+    #[error("`{path}` changed while the package was being built")]
+    #[diagnostic(code(envbuild::exec::changed), help("run again: the package is built from what is there now"))]
+    Changed {
+        /// The recipe's folder, or a source.
+        path: String,
+    },
+    /// A package of the project's own channel holds other bytes than were built.
+    #[error("somebody changed the package `{file}`: its sha256 is {found}, and {expected} was built")]
+    #[diagnostic(code(envbuild::exec::altered), help("it was removed from the channel; run again to build it again"))]
+    Altered {
+        /// The archive, relative to the project.
+        file: String,
+        /// The sha256 that was recorded.
+        expected: String,
+        /// The sha256 of the file.
+        found: String,
+    },
+    /// An environment's test script.
+    #[error("the test script ended with {status}")]
+    #[diagnostic(code(envbuild::exec::test))]
+    Test {
+        /// Exit status or signal.
+        status: String,
+    },
+    /// `--locked`, and the lock file does not satisfy the manifest.
+    #[error("the lock file does not satisfy the manifest, and --locked forbids to change it: {why}")]
+    #[diagnostic(code(envbuild::exec::locked), help("run `envbuild lock` and commit envbuild.lock"))]
+    Locked {
+        /// What does not fit.
+        why: String,
+    },
+    /// An environment is not in the lock file although it was just locked.
+    #[error("`{environment}` is not in the lock file")]
+    #[diagnostic(code(envbuild::exec::not_locked), help("run `envbuild lock`"))]
+    NotLocked {
+        /// The environment.
+        environment: String,
+    },
+    /// A program could not be started.
+    #[error("could not start `{program}`: {source}")]
+    #[diagnostic(code(envbuild::exec::start))]
+    Start {
+        /// Its path.
+        program: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A mistake in this program.
+    #[error("envbuild made a mistake, which it told above")]
+    #[diagnostic(code(envbuild::exec::panicked), help("report it with these words"))]
+    Panicked,
+    /// The worker ended without a word.
+    #[error("the build process ended with {status} and left no result")]
+    #[diagnostic(code(envbuild::exec::worker), help("was it killed, or did the machine run out of memory?"))]
+    Worker {
+        /// Exit status or signal.
+        status: String,
+    },
+    /// A message between this program and its worker is not understood.
+    #[error("`{}` is not what this version of envbuild writes: {why}", path.display())]
+    #[diagnostic(code(envbuild::exec::protocol))]
+    Protocol {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The run was stopped.
+    #[error("stopped")]
+    #[diagnostic(code(envbuild::exec::cancelled))]
+    Cancelled,
+    /// A file.
+    #[error(transparent)]
+    #[diagnostic(code(envbuild::exec::file))]
+    File(#[from] FsError),
+    /// The state folder.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
+    /// An input.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fingerprint(#[from] FingerprintError),
+    /// A source.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fetch(#[from] FetchError),
+    /// The builder.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Builder(#[from] BuildError),
+    /// The local channel.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Channel(#[from] ChannelError),
+    /// The solver.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Solve(#[from] SolveError),
+    /// The lock file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] LockError),
+    /// The installer.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Install(#[from] InstallError),
+    /// The packer.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pack(#[from] PackError),
+}
+
+/// An error as plain text: what happened, each problem of several, what to do.
+pub fn tell(error: &dyn Diagnostic) -> String {
+    let mut text = error.to_string();
+    for problem in error.related().into_iter().flatten() {
+        let _ = write!(text, "\n{}", tell(problem));
+    }
+    if let Some(help) = error.help() {
+        let _ = write!(text, "\nhelp: {help}");
+    }
+    text
+}

@@ -1,0 +1,60 @@
+//! Who runs a job, and where. `perform` is the bridge between the graph and the rooms that each know one library.
+//!
+//! Knows nothing of: which node comes next, how a run is shown.
+
+mod build;
+mod context;
+mod environment;
+mod error;
+mod local;
+mod look;
+mod packaging;
+mod perform;
+mod process;
+mod scans;
+mod survey;
+mod worker;
+
+pub use build::complete_index;
+pub use context::{Context, LockPolicy, Settings};
+pub use environment::activated;
+pub use error::{ExecError, tell};
+pub use local::Local;
+pub use look::{Look, Stale, look, settle};
+pub use perform::{Outcome, perform};
+pub use process::Children;
+pub use survey::{State, Status, survey};
+pub use worker::worker;
+
+use crate::plan::Index;
+
+/// One node to do now.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The node.
+    pub index: Index,
+    /// Why it is not fresh, its inputs and their key.
+    pub stale: Stale,
+    /// What its needs made.
+    pub outputs: Outputs,
+}
+
+/// What nodes made, by their place in the plan.
+pub type Outputs = std::collections::BTreeMap<Index, crate::store::Output>;
+
+/// What a job tells the coordinator at its end.
+#[derive(Debug)]
+pub struct Message {
+    /// The node.
+    pub index: Index,
+    /// How it went.
+    pub outcome: Result<Outcome, ExecError>,
+}
+
+/// Starts jobs and forgets them. Each job sends one [`Message`].
+pub trait Executor {
+    /// Starts a job; returns at once.
+    fn start(&mut self, job: Job, messages: &std::sync::mpsc::Sender<Message>);
+    /// Ends all running jobs as fast as can be done cleanly. They still send their messages.
+    fn cancel(&mut self);
+}

@@ -1,0 +1,88 @@
+//! Child processes, each the leader of a group of its own, so that a kill takes the grandchildren too.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::ExecError;
+use crate::base::{Cancel, FsError, fs};
+
+/// The groups that are running. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Children(Arc<Mutex<BTreeSet<i32>>>);
+
+impl Children {
+    /// Asks every group to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+        // A group that is stopped hears the first signal only when it goes on.
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends every group at once.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        for group in self.groups().iter() {
+            if let Some(group) = Pid::from_raw(*group) {
+                // A group that has just ended is no error.
+                let _ = kill_process_group(group, signal);
+            }
+        }
+    }
+
+    fn groups(&self) -> std::sync::MutexGuard<'_, BTreeSet<i32>> {
+        self.0.lock().expect("no thread panics while it holds the list of children")
+    }
+}
+
+/// Runs a command to its end with its output going to `log`, and nothing to read.
+pub(super) fn run(
+    mut command: Command,
+    log: &Path,
+    children: &Children,
+    cancel: &Cancel,
+) -> Result<ExitStatus, ExecError> {
+    if let Some(folder) = log.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(|source| FsError::new("open the log", log, source))?;
+    let twin = file.try_clone().map_err(|source| FsError::new("open the log", log, source))?;
+    command.stdin(Stdio::null()).stdout(file).stderr(twin).process_group(0);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let start = |source| ExecError::Start { program: program.clone(), source };
+    let (mut child, group) = {
+        // Held over the start, so that a cancellation sees the child or the child is never started.
+        let mut groups = children.groups();
+        if cancel.is_cancelled() {
+            return Err(ExecError::Cancelled);
+        }
+        let child = command.spawn().map_err(start)?;
+        let group = child.id().cast_signed();
+        groups.insert(group);
+        (child, group)
+    };
+    let status = child.wait();
+    // Whatever the child left behind in its group ends with it.
+    if let Some(pid) = Pid::from_raw(group) {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    children.groups().remove(&group);
+    if cancel.is_cancelled() {
+        return Err(ExecError::Cancelled);
+    }
+    status.map_err(start)
+}

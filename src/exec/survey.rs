@@ -1,0 +1,63 @@
+//! What a run would do, without doing it.
+
+use serde::Serialize;
+
+use super::{Context, ExecError, Look, Outputs, look, look::changes_so_far};
+use crate::{fingerprint::Reason, plan::Index};
+
+/// What is known of a node before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It would not run.
+    Fresh,
+    /// It would run.
+    Dirty,
+    /// It would run if what it waits for comes out different.
+    Maybe,
+}
+
+/// A node's state and the reason for it.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The state.
+    pub state: State,
+    /// Why it is not fresh.
+    pub reason: Option<Reason>,
+}
+
+/// Looks at every node of the plan, in its order.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn survey(context: &Context) -> Result<Vec<Status>, ExecError> {
+    let mut outputs = Outputs::new();
+    let mut statuses: Vec<Status> = Vec::with_capacity(context.plan.nodes().len());
+    for (index, node) in context.plan.iter() {
+        // Only inputs can change its key; what merely has to be done before cannot.
+        let waiting: Vec<Index> = node.inputs.iter().copied().filter(|need| !outputs.contains_key(need)).collect();
+        let status = if waiting.is_empty() {
+            match look(context, index, &outputs)? {
+                Look::Fresh(output) => {
+                    outputs.insert(index, output);
+                    Status { state: State::Fresh, reason: None }
+                }
+                Look::Kept(record) => {
+                    outputs.insert(index, record.output);
+                    Status { state: State::Fresh, reason: None }
+                }
+                Look::Stale(stale) => Status { state: State::Dirty, reason: Some(stale.reason) },
+            }
+        } else {
+            match changes_so_far(context, node, &outputs)? {
+                Some(reason) => Status { state: State::Dirty, reason: Some(reason) },
+                None => {
+                    let behind = waiting.iter().map(|it| context.plan.node(*it).id.clone()).collect();
+                    Status { state: State::Maybe, reason: Some(Reason::Behind(behind)) }
+                }
+            }
+        };
+        statuses.push(status);
+    }
+    Ok(statuses)
+}

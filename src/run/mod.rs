@@ -1,0 +1,14 @@
+//! The scheduler: decides when. One thread owns the states of all nodes; jobs run elsewhere and send one message each.
+//!
+//! Knows nothing of: what a node does, how it is shown.
+
+mod coordinator;
+mod event;
+mod report;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use coordinator::{Failures, LookFn, Options, run};
+pub use event::{Event, Reporter};
+pub use report::{Counts, NodeReport, Report};

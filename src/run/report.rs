@@ -1,0 +1,73 @@
+//! How a run went.
+
+use serde::Serialize;
+
+use crate::{
+    exec::Outputs,
+    fingerprint::Reason,
+    plan::NodeId,
+    store::{LastRun, NodeResult},
+};
+
+/// How one node went.
+#[derive(Debug, Clone)]
+pub struct NodeReport {
+    /// The node.
+    pub id: NodeId,
+    /// How it ended.
+    pub result: NodeResult,
+    /// Why it ran, or would have.
+    pub reason: Option<Reason>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it failed, drawn for people.
+    pub error: Option<String>,
+    /// The failed node because of which it was skipped.
+    pub because: Option<NodeId>,
+}
+
+/// How every node of a run went, in the plan's order.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The nodes.
+    pub nodes: Vec<NodeReport>,
+    /// What the nodes that are fresh or done have made.
+    pub outputs: Outputs,
+    /// Whether the run was stopped from outside.
+    pub stopped: bool,
+}
+
+/// How many nodes ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Nothing to do.
+    pub fresh: usize,
+    /// Done.
+    pub built: usize,
+    /// Went wrong.
+    pub failed: usize,
+    /// Not done because of another.
+    pub skipped: usize,
+}
+
+impl Report {
+    /// How many nodes ended how.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for node in &self.nodes {
+            match node.result {
+                NodeResult::Fresh => counts.fresh += 1,
+                NodeResult::Built => counts.built += 1,
+                NodeResult::Failed => counts.failed += 1,
+                NodeResult::Skipped => counts.skipped += 1,
+            }
+        }
+        counts
+    }
+
+    /// What `status` will want to know.
+    pub fn last_run(&self) -> LastRun {
+        let nodes = self.nodes.iter().map(|it| (it.id.clone(), (it.result, it.reason.clone(), it.seconds))).collect();
+        LastRun { nodes }
+    }
+}
