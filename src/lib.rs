@@ -31,3 +31,5 @@ pub mod solve;
 pub mod exec;
 
 pub mod run;
+
+pub mod cli;

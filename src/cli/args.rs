@@ -1,0 +1,205 @@
+//! The command line. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds conda environments the way make builds programs: only what is out of date.
+#[derive(Debug, Parser)]
+#[command(
+    name = "envbuild",
+    version,
+    about,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Work in DIR instead of the current folder; project.toml is looked for there and above
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub(super) directory: Option<PathBuf>,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Name the nodes that are fresh, too
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Do everything that is out of date: packages, locks, prefixes, tests, archives
+    All(RunArgs),
+    /// Build packages: all, or those of the named recipes with the local packages they need
+    Build(RunArgs),
+    /// Solve environments into envbuild.lock
+    Lock(RunArgs),
+    /// Make the prefixes of environments
+    Install(RunArgs),
+    /// Run the environments' test scripts
+    Test(RunArgs),
+    /// Pack environments into dist/
+    Pack(RunArgs),
+    /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
+    Unpack(UnpackArgs),
+    /// Show what a run would do and why, without doing it
+    Plan(PlanArgs),
+    /// Show which inputs of a node changed since it was last done: old value, new value
+    Why(WhyArgs),
+    /// Show what is done, stale or failed, and how much room it takes
+    Status(StatusArgs),
+    /// Run a command in an activated environment
+    Run(ExecArgs),
+    /// List the packages of an environment
+    List(ListArgs),
+    /// Delete what can be made again
+    Clean(CleanArgs),
+    /// Build one package for a coordinator
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+}
+
+/// Goals, and how to reach them.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArgs {
+    /// What to reach (default: all): recipes or packages for `build` and `all`, environments for all but `build`, or
+    /// nodes as `plan` names them; VAR=VALUE replaces the values of an axis
+    #[arg(value_name = "NAME|VAR=VALUE")]
+    pub(super) words: Vec<String>,
+    #[command(flatten)]
+    pub(super) how: How,
+    /// Print a report on standard output at the end
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Args)]
+pub(super) struct How {
+    /// Run N jobs at once (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+    /// After a failure, go on with everything that does not need what failed
+    #[arg(short, long)]
+    pub(super) keep_going: bool,
+    /// Use no network: only file:// channels, and what was fetched before
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Fail when envbuild.lock would have to change
+    #[arg(long)]
+    pub(super) locked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For Graphviz
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Recipes, environments or nodes (default: all), and VAR=VALUE to replace the values of an axis
+    #[arg(value_name = "NAME|VAR=VALUE")]
+    pub(super) words: Vec<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: PlanFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// The node, as `envbuild plan` names it; VAR=VALUE replaces the values of an axis
+    #[arg(value_name = "NODE|VAR=VALUE", required = true)]
+    pub(super) words: Vec<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub(super) environment: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExecArgs {
+    /// The environment; it is brought up to date first
+    #[arg(value_name = "ENV")]
+    pub(super) environment: String,
+    #[command(flatten)]
+    pub(super) how: How,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", last = true, required = true)]
+    pub(super) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnpackArgs {
+    /// The archive
+    #[arg(value_name = "ARCHIVE")]
+    pub(super) archive: PathBuf,
+    /// Where to: a folder that does not exist yet, or is empty
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+}
+
+/// What to delete; everything, when nothing is named.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct CleanArgs {
+    /// Delete the packages in output/
+    #[arg(long)]
+    pub(super) packages: bool,
+    /// Delete the prefixes
+    #[arg(long)]
+    pub(super) environments: bool,
+    /// Delete the archives in dist/
+    #[arg(long)]
+    pub(super) packs: bool,
+    /// Delete the rest of .envbuild/: records, logs, fetched sources
+    #[arg(long)]
+    pub(super) state: bool,
+    /// Only say what would be deleted
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// The job file
+    #[arg(long)]
+    pub(super) job: PathBuf,
+}

@@ -1,0 +1,29 @@
+//! One file for each verb.
+
+mod clean;
+mod explain;
+mod list;
+mod plan;
+mod run;
+mod stage;
+mod status;
+mod unpack;
+mod worker;
+
+pub(super) use clean::clean;
+pub(super) use explain::why;
+pub(super) use list::list;
+pub(super) use plan::plan;
+pub(super) use run::run;
+pub(super) use stage::run_stage;
+pub(super) use status::status;
+pub(super) use unpack::unpack;
+pub(super) use worker::{patchelf, worker};
+
+use super::{Environment, args::Global};
+
+/// What every command gets.
+pub(super) struct World {
+    pub(super) global: Global,
+    pub(super) environment: Environment,
+}

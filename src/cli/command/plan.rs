@@ -1,0 +1,38 @@
+//! `plan`: what a run would do.
+
+use super::World;
+use crate::{
+    cli::{
+        Exit,
+        args::{How, PlanArgs, PlanFormat},
+        project::{self, settings},
+        ui,
+    },
+    exec::{Context, survey},
+    plan::{self, Stage, resolve_goals},
+    rt::Rt,
+    workspace::parse_overrides,
+};
+
+pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exit> {
+    let context = planned(world, &args.words)?;
+    let statuses = survey(&context)?;
+    match args.format {
+        PlanFormat::Text => ui::plan_text(&context, &statuses, &world.global)?,
+        PlanFormat::Json => ui::plan_json(&context.plan, &statuses)?,
+        PlanFormat::Dot => ui::plan_dot(&context.plan, &statuses)?,
+    }
+    Ok(Exit::Success)
+}
+
+/// The plan for some goals, with everything that a look at it needs; nothing is written.
+pub(super) fn planned(world: &World, words: &[String]) -> miette::Result<Context> {
+    let (names, overrides) = parse_overrides(words);
+    let project = project::load(&world.global, &world.environment, &overrides)?;
+    let how = How { jobs: None, keep_going: false, offline: true, locked: true };
+    let settings = settings(&project, &world.environment, &how, &overrides)?;
+    let goals = resolve_goals(&project.workspace, Stage::All, &names)?;
+    let plan = plan::plan(&project.workspace, &goals)?;
+    let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
+    Ok(Context::new(project.workspace, plan, rt, settings))
+}

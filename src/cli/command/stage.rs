@@ -1,0 +1,95 @@
+//! `all`, `build`, `lock`, `install`, `test`, `pack`: run the plan up to a stage.
+
+use std::sync::Arc;
+
+use super::World;
+use crate::{
+    base::{FileLock, fs},
+    cli::{
+        Exit,
+        args::{Format, How, RunArgs},
+        project::{self, jobs, settings},
+        signals, ui,
+    },
+    exec::{self, Context, Local, settle},
+    plan::{self, Stage, resolve_goals},
+    rt::Rt,
+    run::{self, Failures, Options, Report},
+    store::Store,
+    workspace::parse_overrides,
+};
+
+pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> miette::Result<Exit> {
+    let RunArgs { words, how, format } = args;
+    let (context, report, closed) = bring_up_to_date(world, &words, &how, stage)?;
+    ui::summary(&context, &report, &world.global);
+    if format == Format::Json {
+        ui::json_report(&context, &report)?;
+    }
+    closed?;
+    Ok(exit(&report))
+}
+
+/// Plans and runs. Also used by commands that need something to be up to date first. The last part of the answer is
+/// what went wrong after the nodes: how they went has to be told first.
+pub(super) fn bring_up_to_date(
+    world: &World,
+    words: &[String],
+    how: &How,
+    stage: Stage,
+) -> miette::Result<(Arc<Context>, Report, miette::Result<()>)> {
+    let (names, overrides) = parse_overrides(words);
+    let root = project::find(&world.global)?;
+    // The lock is taken before anything is read: a second run then sees what the first one made.
+    let _lock = lock(&root, world)?;
+    fs::sweep(&root.join("dist"))?;
+    let project = project::load(&world.global, &world.environment, &overrides)?;
+    let settings = settings(&project, &world.environment, how, &overrides)?;
+    let goals = resolve_goals(&project.workspace, stage, &names)?;
+    let plan = plan::plan(&project.workspace, &goals)?;
+    let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
+    let context = Arc::new(Context::new(project.workspace, plan, rt, settings));
+    signals::watch(context.cancel.clone(), context.children.clone());
+    if !context.workspace.packages.is_empty() {
+        context.channel.create(context.workspace.platform)?;
+    }
+    let options = Options {
+        jobs: jobs(how) as usize,
+        failures: if how.keep_going { Failures::KeepGoing } else { Failures::Stop },
+        cancel: &context.cancel,
+    };
+    let mut reporter = ui::reporter(&world.global, &context);
+    let look = |index, outputs: &_| settle(&context, index, outputs);
+    let mut executor = Local::new(Arc::clone(&context));
+    let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);
+    drop(reporter);
+    let closed = close(&context, &report);
+    Ok((context, report, closed))
+}
+
+/// What is done when every node has ended.
+fn close(context: &Context, report: &Report) -> miette::Result<()> {
+    exec::complete_index(context, &report.outputs)?;
+    Ok(context.store.remember_run(report.last_run())?)
+}
+
+fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
+    let quiet = world.global.quiet;
+    Ok(Store::at(root).lock(|owner| {
+        if !quiet {
+            ui::note(&format!("waiting for {owner}, which works on this project"));
+        }
+    })?)
+}
+
+/// How a run ends the program.
+pub(super) fn exit(report: &Report) -> Exit {
+    let counts = report.counts();
+    if report.stopped {
+        Exit::Stopped
+    } else if counts.failed + counts.skipped > 0 {
+        Exit::Failure
+    } else {
+        Exit::Success
+    }
+}

@@ -1,0 +1,61 @@
+//! Exit statuses. They are few, and the book lists them.
+
+use std::process::ExitCode;
+
+use crate::{manifest::ManifestErrors, pack::PackError, plan::PlanError, workspace::WorkspaceErrors};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: everything that was asked for is done, or was done already.
+    Success,
+    /// 1: something that had to be done went wrong.
+    Failure,
+    /// 2: the command line is wrong: an unknown option, goal or axis, or no project.toml.
+    Usage,
+    /// 3: the project is wrong: project.toml or a recipe.
+    Project,
+    /// 130: stopped by Ctrl-C or a termination signal.
+    Stopped,
+    /// The status of the command that `envbuild run` ran.
+    Command(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Project => 3,
+            Exit::Stopped => 130,
+            Exit::Command(status) => status,
+        })
+    }
+}
+
+/// The status that an error stands for.
+pub(super) fn of_error(error: &miette::Report) -> Exit {
+    if error.downcast_ref::<super::project::UsageError>().is_some() {
+        return Exit::Usage;
+    }
+    if let Some(PackError::Stopped) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. }) = error.downcast_ref() {
+        return Exit::Usage;
+    }
+    if let Some(errors) = error.downcast_ref::<WorkspaceErrors>() {
+        return if errors.only_overrides() { Exit::Usage } else { Exit::Project };
+    }
+    if error.downcast_ref::<ManifestErrors>().is_some() || error.downcast_ref::<PlanError>().is_some() {
+        return Exit::Project;
+    }
+    Exit::Failure
+}
+
+/// Ends the process now, on a second Ctrl-C. What is on disk is whole at any moment, so nothing has to be tidied up.
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "a second Ctrl-C means now")]
+pub(super) fn at_once() -> ! {
+    std::process::exit(130)
+}

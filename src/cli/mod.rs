@@ -1,0 +1,65 @@
+//! The face: arguments, words, colours, exit statuses. The only room that prints.
+//!
+//! Knows nothing of: how a key is made, how a package is built.
+
+mod args;
+mod command;
+mod exit;
+mod project;
+mod signals;
+mod ui;
+
+use std::{collections::BTreeMap, ffi::OsString, path::Path, process::ExitCode};
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+pub use exit::Exit;
+
+/// What the program was started with.
+type Environment = BTreeMap<String, String>;
+
+/// Runs the program: `arguments` as the operating system gives them, the program's name first.
+pub fn main(arguments: &[OsString], environment: Environment) -> ExitCode {
+    let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
+    if called_as == Some("patchelf".as_ref()) {
+        return command::patchelf(&arguments[1..]);
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return ui::usage(&error),
+    };
+    ui::set_up(&environment);
+    match dispatch(cli, environment) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            ui::error(&error);
+            exit::of_error(&error).into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
+    let Cli { global, command } = cli;
+    let world = command::World { global, environment };
+    match command {
+        Command::All(args) => command::run_stage(&world, args, crate::plan::Stage::All),
+        Command::Build(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Build)),
+        Command::Lock(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Lock)),
+        Command::Install(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Install)),
+        Command::Test(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Test)),
+        Command::Pack(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Pack)),
+        Command::Unpack(args) => command::unpack(&world, &args),
+        Command::Plan(args) => command::plan(&world, &args),
+        Command::Why(args) => command::why(&world, &args),
+        Command::Status(args) => command::status(&world, &args),
+        Command::Run(args) => command::run(&world, args),
+        Command::List(args) => command::list(&world, &args),
+        Command::Clean(args) => command::clean(&world, &args),
+        Command::Worker(args) => command::worker(&args),
+    }
+}
+
+fn stage(kind: crate::plan::Kind) -> crate::plan::Stage {
+    crate::plan::Stage::Kind(kind)
+}

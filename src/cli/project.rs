@@ -1,0 +1,170 @@
+//! From the current folder to a project that is ready to be planned.
+
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, IntoDiagnostic as _, WrapErr as _};
+use rattler_conda_types::Subdir;
+
+use super::{
+    Environment,
+    args::{Global, How},
+};
+use crate::{
+    base::{Network, fs},
+    exec::{LockPolicy, Settings},
+    manifest::{self, UserConfiguration},
+    store::Store,
+    workspace::{self, Override, Workspace},
+};
+
+/// The compression level of archives: about as fast as the disk on two processors, and clearly smaller than level 3.
+const PACK_LEVEL: i32 = 7;
+
+/// A command line that cannot be carried out.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(super) enum UsageError {
+    /// There is no project here.
+    #[error("there is no project.toml in `{}` or above it", .0.display())]
+    #[diagnostic(code(envbuild::cli::no_project), help("go to the project's folder, or name it with -C DIR"))]
+    NoProject(PathBuf),
+    /// No environment of that name.
+    #[error("no environment is called `{name}`")]
+    #[diagnostic(code(envbuild::cli::unknown_environment), help("{help}"))]
+    UnknownEnvironment {
+        /// What was typed.
+        name: String,
+        /// What may have been meant.
+        help: String,
+    },
+    /// A folder that is not there.
+    #[error("`{}` is not a folder", .0.display())]
+    #[diagnostic(code(envbuild::cli::no_folder), help("-C names the folder to work in"))]
+    NoFolder(PathBuf),
+}
+
+/// A project that was found and read.
+pub(super) struct Project {
+    pub(super) workspace: Workspace,
+    pub(super) configuration: UserConfiguration,
+}
+
+/// Finds project.toml, reads it and the recipes.
+pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Override]) -> miette::Result<Project> {
+    let root = find(global)?;
+    let file = root.join("project.toml");
+    let text = fs::read(&file)?;
+    let manifest = manifest::parse_bytes("project.toml", &text)?;
+    let configuration = user_configuration(environment)?;
+    let text = String::from_utf8_lossy(&text);
+    let workspace = workspace::load(
+        &manifest,
+        &workspace::Options {
+            root: &root,
+            text: ("project.toml", &text),
+            overrides,
+            base_channels: configuration.channels.as_deref(),
+            cache: &Store::at(&root).rendered(),
+            machine: Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?,
+        },
+    )?;
+    Ok(Project { workspace, configuration })
+}
+
+/// The folder of the nearest project.toml, here or above, without symbolic links in it.
+pub(super) fn find(global: &Global) -> miette::Result<PathBuf> {
+    let start = match &global.directory {
+        Some(folder) if !folder.is_dir() => return Err(UsageError::NoFolder(folder.clone()).into()),
+        Some(folder) => folder.clone(),
+        None => PathBuf::from("."),
+    };
+    let start = start.canonicalize().into_diagnostic().wrap_err("the current folder is gone")?;
+    let found = start.ancestors().find(|it| it.join("project.toml").is_file());
+    Ok(found.ok_or_else(|| UsageError::NoProject(start.clone()))?.to_owned())
+}
+
+/// What the user has set for all projects: a configuration file, and variables that are stronger than it.
+fn user_configuration(environment: &Environment) -> miette::Result<UserConfiguration> {
+    let mut configuration = UserConfiguration::default();
+    let home = folder(environment, "XDG_CONFIG_HOME", ".config");
+    if let Some(file) = home.map(|it| it.join("envbuild/config.toml"))
+        && let Some(bytes) = fs::read_if_there(&file)?
+    {
+        configuration = manifest::parse_configuration(&file.to_string_lossy(), &bytes)?;
+        let near = file.parent().unwrap_or(Path::new("/"));
+        let anchored = |list: Vec<String>| list.iter().map(|it| anchor(it, near)).collect();
+        configuration.channels = configuration.channels.map(anchored);
+        configuration.source_mirrors = anchored(configuration.source_mirrors);
+    }
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let list = |name: &str| {
+        let value = environment.get(name).filter(|it| !it.trim().is_empty())?;
+        let words = value.split(',').map(str::trim).filter(|it| !it.is_empty());
+        Some(words.map(|it| anchor(it, &here)).collect::<Vec<_>>())
+    };
+    if let Some(channels) = list("ENVBUILD_CHANNELS") {
+        configuration.channels = Some(channels);
+    }
+    if let Some(mirrors) = list("ENVBUILD_SOURCE_MIRROR") {
+        configuration.source_mirrors = mirrors;
+    }
+    Ok(configuration)
+}
+
+/// Makes a relative path absolute; names and URLs stay.
+fn anchor(text: &str, folder: &Path) -> String {
+    let is_path = text.starts_with("./") || text.starts_with("../") || text == "." || text == "..";
+    if is_path { folder.join(text).to_string_lossy().into_owned() } else { text.to_owned() }
+}
+
+fn folder(environment: &Environment, variable: &str, below_home: &str) -> Option<PathBuf> {
+    let named = environment.get(variable).filter(|it| Path::new(it).is_absolute()).map(PathBuf::from);
+    named.or_else(|| environment.get("HOME").map(|home| Path::new(home).join(below_home)))
+}
+
+/// The settings of a run.
+pub(super) fn settings(
+    project: &Project,
+    environment: &Environment,
+    how: &How,
+    overrides: &[Override],
+) -> miette::Result<Settings> {
+    let cores = std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
+    let path = |name: &str| environment.get(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let cache = path("ENVBUILD_CACHE_DIR")
+        .or_else(|| folder(environment, "XDG_CACHE_HOME", ".cache").map(|it| it.join("envbuild")))
+        .unwrap_or_else(|| project.workspace.root.join(".envbuild/cache"));
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    Ok(Settings {
+        cache: absolute(cache),
+        scratch: absolute(path("ENVBUILD_SCRATCH").unwrap_or_else(|| PathBuf::from("/tmp/envbuild"))),
+        mirrors: project.configuration.source_mirrors.clone(),
+        network: if how.offline { Network::Offline } else { Network::Online },
+        lock_policy: if how.locked { LockPolicy::Locked } else { LockPolicy::Follow },
+        cpus: (cores / jobs(how)).max(1),
+        program: std::env::current_exe().into_diagnostic().wrap_err("this program does not know its own path")?,
+        environment: environment.clone(),
+        level: PACK_LEVEL,
+        whole: overrides.is_empty(),
+    })
+}
+
+/// How many jobs run at once.
+pub(super) fn jobs(how: &How) -> u32 {
+    how.jobs.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX))
+    })
+}
+
+impl UsageError {
+    /// The error for a name that no environment has.
+    pub(super) fn unknown_environment(name: &str, near: Option<&str>, names: &[&str]) -> Self {
+        let cells: Vec<&str> = names.iter().copied().filter(|it| it.starts_with(&format!("{name}-"))).collect();
+        let help = match near {
+            _ if !cells.is_empty() => format!("it stands for {}: name one of them", cells.join(", ")),
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "the project has no [environments]".to_owned(),
+            None => format!("the environments are {}", names.join(", ")),
+        };
+        Self::UnknownEnvironment { name: name.to_owned(), help }
+    }
+}

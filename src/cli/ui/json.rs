@@ -1,0 +1,138 @@
+//! Answers for programs. The book's chapter "Commands" documents the fields.
+
+use rattler_conda_types::RepoDataRecord;
+use serde_json::{Value, json};
+
+use super::{data::data, message::relative};
+use crate::{
+    base::FsError,
+    exec::{Context, Status},
+    fingerprint::Reason,
+    plan::{Index, Node, Plan},
+    run::Report,
+    store::{LastRun, NodeResult},
+};
+
+fn print(value: &Value) -> Result<(), FsError> {
+    data(&serde_json::to_string_pretty(value).expect("a JSON value can be written"))
+}
+
+fn reason(reason: Option<&Reason>) -> Value {
+    reason.map_or(Value::Null, |it| Value::String(it.to_string()))
+}
+
+/// `plan --format json`.
+pub(in crate::cli) fn plan_json(plan: &Plan, statuses: &[Status]) -> Result<(), FsError> {
+    let nodes: Vec<Value> = plan
+        .iter()
+        .zip(statuses)
+        .map(|((_, node), status)| {
+            let needs: Vec<&str> = node.needs.iter().map(|it| plan.node(*it).id.as_str()).collect();
+            json!({
+                "id": node.id,
+                "kind": node.kind,
+                "state": status.state,
+                "reason": reason(status.reason.as_ref()),
+                "needs": needs,
+            })
+        })
+        .collect();
+    print(&json!({ "nodes": nodes }))
+}
+
+/// The end of a run with `--format json`.
+pub(in crate::cli) fn json_report(context: &Context, report: &Report) -> Result<(), FsError> {
+    let nodes: Vec<Value> = report
+        .nodes
+        .iter()
+        .map(|node| {
+            let log = context.store.log(&node.id);
+            let said = node.error.clone().map(Value::String).unwrap_or_else(|| reason(node.reason.as_ref()));
+            let kind = node.id.as_str().split(':').next().unwrap_or_default();
+            json!({
+                "id": node.id,
+                "kind": kind,
+                "result": node.result,
+                "reason": said,
+                "seconds": (node.seconds * 1000.0).round() / 1000.0,
+                "log": if log.is_file() { Value::String(relative(&log, &context.workspace.root)) } else { Value::Null },
+            })
+        })
+        .collect();
+    print(&json!({ "nodes": nodes, "counts": report.counts() }))
+}
+
+/// `why --format json`.
+pub(in crate::cli) fn why_json(wanted: &[(Index, &Node)], statuses: &[Status]) -> Result<(), FsError> {
+    let nodes: Vec<Value> = wanted
+        .iter()
+        .map(|(index, node)| {
+            let status = &statuses[index.number()];
+            let changes = match &status.reason {
+                Some(Reason::Changed(changes)) => json!(changes),
+                _ => json!([]),
+            };
+            json!({
+                "id": node.id,
+                "state": status.state,
+                "reason": reason(status.reason.as_ref()),
+                "changes": changes,
+            })
+        })
+        .collect();
+    print(&json!({ "nodes": nodes }))
+}
+
+/// `status --format json`.
+pub(in crate::cli) fn status_json(
+    context: &Context,
+    statuses: &[Status],
+    last: &LastRun,
+    sizes: &[(&str, u64)],
+) -> Result<(), FsError> {
+    let nodes: Vec<Value> = context
+        .plan
+        .iter()
+        .zip(statuses)
+        .map(|((_, node), status)| {
+            let (result, seconds): (Option<NodeResult>, Option<f64>) =
+                last.nodes.get(&node.id).map_or((None, None), |(result, _, seconds)| (Some(*result), Some(*seconds)));
+            json!({
+                "id": node.id,
+                "state": status.state,
+                "reason": reason(status.reason.as_ref()),
+                "last": result,
+                "seconds": seconds,
+            })
+        })
+        .collect();
+    let sizes: serde_json::Map<String, Value> =
+        sizes.iter().map(|(name, size)| ((*name).to_owned(), json!(size))).collect();
+    print(&json!({
+        "project": context.workspace.name,
+        "platform": context.workspace.platform.as_str(),
+        "nodes": nodes,
+        "bytes": sizes,
+    }))
+}
+
+/// `list --format json`.
+pub(in crate::cli) fn list_json(packages: &[RepoDataRecord]) -> Result<(), FsError> {
+    let mut rows: Vec<Value> = packages
+        .iter()
+        .map(|it| {
+            let record = &it.package_record;
+            json!({
+                "name": record.name.as_normalized(),
+                "version": record.version.to_string(),
+                "build": record.build,
+                "subdir": record.subdir,
+                "channel": it.channel,
+                "url": it.url.to_string(),
+                "sha256": record.sha256.map(hex::encode),
+            })
+        })
+        .collect();
+    rows.sort_by_key(|it| it["name"].to_string());
+    print(&json!({ "packages": rows }))
+}

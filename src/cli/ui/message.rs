@@ -1,0 +1,110 @@
+//! Wording and plurals.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+use super::data::note;
+use crate::{base::fs, cli::args::Global, exec::Context, plan::NodeId, run::Report, store::NodeResult};
+
+/// How many lines of a failing log are shown.
+const TAIL: usize = 20;
+
+/// A size for people: `3.2 MB`, in powers of 1000.
+pub(in crate::cli) fn bytes(count: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// A time for people: `0.4 s`, `3 min 12 s`.
+pub(super) fn seconds(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        let whole = seconds.round() as u64;
+        format!("{} min {} s", whole / 60, whole % 60)
+    }
+}
+
+/// `1 node`, `2 nodes`.
+pub(super) fn nodes(count: usize) -> String {
+    if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }
+}
+
+/// The end of a run: what failed with the end of its log, what was skipped because of it, and the counts.
+pub(in crate::cli) fn summary(context: &Context, report: &Report, global: &Global) {
+    let mut skipped: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
+    for node in &report.nodes {
+        if let Some(because) = &node.because {
+            skipped.entry(because).or_default().push(&node.id);
+        }
+    }
+    for node in report.nodes.iter().filter(|it| it.result == NodeResult::Failed) {
+        let mut text = format!("\nfailed {}\n", node.id);
+        for line in node.error.as_deref().unwrap_or_default().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+        let log = context.store.log(&node.id);
+        if let Some(tail) = tail(&log) {
+            let _ = writeln!(text, "  the last lines of {}:", relative(&log, &context.workspace.root));
+            for line in tail {
+                let _ = writeln!(text, "  | {line}");
+            }
+        }
+        if let Some(blocked) = skipped.get(&node.id) {
+            let names: Vec<String> = blocked.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  skipped because of it: {}", names.join(", "));
+        }
+        note(text.trim_end());
+    }
+    if global.quiet {
+        return;
+    }
+    let counts = report.counts();
+    if report.stopped {
+        note(&format!("stopped: {} built, the rest was left for the next run", counts.built));
+    } else if counts.built + counts.failed + counts.skipped == 0 {
+        note(&format!("nothing to do: {} fresh", nodes(counts.fresh)));
+    } else {
+        let mut parts = vec![format!("{} built", counts.built), format!("{} fresh", counts.fresh)];
+        if counts.failed > 0 {
+            parts.push(format!("{} failed", counts.failed));
+        }
+        if counts.skipped > 0 {
+            parts.push(format!("{} skipped", counts.skipped));
+        }
+        note(&parts.join(", "));
+    }
+}
+
+/// The last lines of a log; nothing when there is none.
+fn tail(log: &Path) -> Option<Vec<String>> {
+    let bytes = fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<String> = text.lines().filter(|it| !it.trim().is_empty()).map(str::to_owned).collect();
+    let from = lines.len().saturating_sub(TAIL);
+    (!lines.is_empty()).then(|| lines[from..].to_vec())
+}
+
+/// A path below the project as the user would type it.
+pub(super) fn relative(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, seconds};
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500), "1.5 kB");
+        assert_eq!(bytes(999_950), "1.0 MB");
+        assert_eq!(seconds(0.44), "0.4 s");
+        assert_eq!(seconds(192.0), "3 min 12 s");
+    }
+}

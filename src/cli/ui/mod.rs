@@ -1,0 +1,60 @@
+//! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
+
+mod data;
+mod fancy;
+mod json;
+mod message;
+mod plain;
+mod text;
+
+pub(super) use data::{data, note};
+pub(super) use json::{json_report, list_json, plan_json, status_json, why_json};
+pub(super) use message::{bytes, summary};
+pub(super) use text::{list_text, plan_dot, plan_text, status_text, why_text};
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use super::{Environment, args::Global};
+use crate::{exec::Context, run::Reporter};
+
+/// Sets up how errors are drawn: in colour on a terminal, plain elsewhere.
+pub(super) fn set_up(environment: &Environment) {
+    let terminal = std::io::stderr().is_terminal();
+    let colour = terminal && !environment.contains_key("NO_COLOR");
+    // A pipe has no width of its own, so there the variable counts that shells and CI set.
+    let columns = environment.get("COLUMNS").filter(|_| !terminal).and_then(|it| it.parse().ok());
+    let width = columns.unwrap_or_else(terminal_width).clamp(60, 120);
+    let hook = miette::set_hook(Box::new(move |_| {
+        let theme = if colour { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+        Box::new(miette::GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false))
+    }));
+    // Only a second call could fail, and there is one.
+    drop(hook);
+}
+
+fn terminal_width() -> usize {
+    let (_, width) = console::Term::stderr().size();
+    usize::from(width)
+}
+
+/// Draws an error.
+pub(super) fn error(report: &miette::Report) {
+    note(format!("{report:?}").trim_end());
+}
+
+/// Shows what clap says: help on standard output, mistakes on standard error.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be said when the stream is closed.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// Who shows a run: bars on a terminal, lines in a pipe, nothing when quiet.
+pub(super) fn reporter<'a>(global: &Global, context: &'a Context) -> Box<dyn Reporter + 'a> {
+    let terminal = std::io::stderr().is_terminal();
+    if terminal && !global.quiet {
+        Box::new(fancy::Fancy::new(global.verbose, context))
+    } else {
+        Box::new(plain::Plain::new(global, context))
+    }
+}

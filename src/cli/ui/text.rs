@@ -1,0 +1,149 @@
+//! Answers for people.
+
+use std::fmt::Write as _;
+
+use rattler_conda_types::RepoDataRecord;
+
+use super::{
+    data::{data, note},
+    message::{bytes, nodes, seconds},
+};
+use crate::{
+    base::FsError,
+    cli::args::Global,
+    exec::{Context, State, Status},
+    fingerprint::Reason,
+    plan::{Index, Node, Plan},
+    store::{LastRun, NodeResult},
+};
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Fresh => "fresh",
+        State::Dirty => "dirty",
+        State::Maybe => "maybe",
+    }
+}
+
+fn count(statuses: &[Status], state: State) -> usize {
+    statuses.iter().filter(|it| it.state == state).count()
+}
+
+/// `plan`, one line per node that is not fresh.
+pub(in crate::cli) fn plan_text(context: &Context, statuses: &[Status], global: &Global) -> Result<(), FsError> {
+    let mut text = String::new();
+    for ((_, node), status) in context.plan.iter().zip(statuses) {
+        match &status.reason {
+            Some(reason) => {
+                let _ = writeln!(text, "{}  {}  ({reason})", word(status.state), node.id);
+            }
+            None if global.verbose => {
+                let _ = writeln!(text, "{}  {}", word(status.state), node.id);
+            }
+            None => {}
+        }
+    }
+    if !text.is_empty() {
+        data(text.trim_end())?;
+    }
+    if !global.quiet {
+        let [fresh, dirty, maybe] = [State::Fresh, State::Dirty, State::Maybe].map(|it| count(statuses, it));
+        note(&format!("{}: {dirty} dirty, {maybe} maybe, {fresh} fresh", nodes(statuses.len())));
+    }
+    Ok(())
+}
+
+/// `plan --format dot`.
+pub(in crate::cli) fn plan_dot(plan: &Plan, statuses: &[Status]) -> Result<(), FsError> {
+    let mut text = String::from("digraph envbuild {\n  rankdir=LR;\n  node [shape=box, style=filled];\n");
+    for ((index, node), status) in plan.iter().zip(statuses) {
+        let colour = match status.state {
+            State::Fresh => "palegreen",
+            State::Dirty => "lightsalmon",
+            State::Maybe => "lightyellow",
+        };
+        let _ = writeln!(text, "  n{} [label=\"{}\", fillcolor={colour}];", index.number(), node.id);
+        for need in &node.needs {
+            let _ = writeln!(text, "  n{} -> n{};", need.number(), index.number());
+        }
+    }
+    text.push('}');
+    data(&text)
+}
+
+/// `why`.
+pub(in crate::cli) fn why_text(wanted: &[(Index, &Node)], statuses: &[Status]) -> Result<(), FsError> {
+    for (index, node) in wanted {
+        let status = &statuses[index.number()];
+        let mut text = match &status.reason {
+            None => format!("{} is fresh: no input changed since it was last done\n", node.id),
+            Some(Reason::Changed(changes)) => {
+                let mut text = format!("{} has to run:\n", node.id);
+                for change in changes {
+                    let _ = writeln!(text, "  {}", change.input);
+                    let _ = writeln!(text, "    old: {}", change.old.as_deref().unwrap_or("(none)"));
+                    let _ = writeln!(text, "    new: {}", change.new.as_deref().unwrap_or("(none)"));
+                }
+                text
+            }
+            Some(reason) if status.state == State::Maybe => format!("{} may have to run: {reason}\n", node.id),
+            Some(reason) => format!("{} has to run: {reason}\n", node.id),
+        };
+        text.truncate(text.trim_end().len());
+        data(&text)?;
+    }
+    Ok(())
+}
+
+/// `status`.
+pub(in crate::cli) fn status_text(
+    context: &Context,
+    statuses: &[Status],
+    last: &LastRun,
+    sizes: &[(&str, u64)],
+) -> Result<(), FsError> {
+    let [fresh, dirty, maybe] = [State::Fresh, State::Dirty, State::Maybe].map(|it| count(statuses, it));
+    let mut text = format!(
+        "{} on {}: {}, {fresh} fresh, {dirty} dirty, {maybe} maybe\n",
+        context.workspace.name,
+        context.workspace.platform,
+        nodes(statuses.len())
+    );
+    for ((_, node), status) in context.plan.iter().zip(statuses) {
+        let took = match last.nodes.get(&node.id) {
+            Some((NodeResult::Failed, _, took)) => format!("failed after {}", seconds(*took)),
+            Some((NodeResult::Built, _, took)) => format!("took {}", seconds(*took)),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "  {}  {:<60} {took}", word(status.state), node.id.to_string());
+    }
+    for (name, size) in sizes {
+        let _ = writeln!(text, "  {name:<10} {}", bytes(*size));
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    data(&lines.join("\n"))
+}
+
+/// `list`.
+pub(in crate::cli) fn list_text(packages: &[RepoDataRecord]) -> Result<(), FsError> {
+    let mut rows: Vec<[String; 4]> = packages
+        .iter()
+        .map(|it| {
+            let record = &it.package_record;
+            let name = record.name.as_normalized().to_owned();
+            let channel =
+                it.channel.as_deref().map_or("", |url| url.trim_end_matches('/').rsplit('/').next().unwrap_or(url));
+            [name, record.version.to_string(), record.build.to_string(), channel.to_owned()]
+        })
+        .collect();
+    rows.sort();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|[name, version, build, channel]| {
+            format!("{name:<0$}  {version:<1$}  {build:<2$}  {channel}", widths[0], widths[1], widths[2])
+        })
+        .collect();
+    data(&lines.join("\n"))
+}
