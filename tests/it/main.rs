@@ -1,1 +1,21 @@
 //! The integration tests: one binary, one file for each subject.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+mod base_channel;
+mod book;
+mod client;
+mod commands;
+mod errors;
+mod failures;
+mod firewall;
+mod host;
+mod matrix;
+mod mpi;
+mod packs;
+mod quickstart;
+mod repair;
+mod stopping;
+mod tidy;

@@ -1,0 +1,93 @@
+//! Who may name whom. The book's chapter "Architecture" draws it.
+
+/// The rooms by layer, the lowest first. A room names only rooms of lower layers, so the rooms of one layer are blind to
+/// each other.
+pub(super) const LAYERS: &[&[&str]] = &[
+    &["base", "rt"],
+    &["elf", "manifest", "recipe"],
+    &["workspace"],
+    &["plan"],
+    &["fingerprint"],
+    &["store"],
+    &["build", "channel", "fetch", "install", "lock", "pack", "solve"],
+    &["exec"],
+    &["run"],
+    &["cli"],
+    &["lib", "main"],
+];
+
+/// The rooms that wrap a library each. They do one thing, and know neither the graph nor what is up to date.
+pub(super) const WRAPPERS: &[&str] = LAYERS[6];
+
+/// What those may name.
+pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "elf", "recipe", "rt"];
+
+/// Plain values and helpers: any room.
+const ANY: &[&str] = &[""];
+
+/// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
+pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
+    ("blake3", ANY),
+    ("clap", &["cli/"]),
+    ("console", &["cli/"]),
+    ("hex", ANY),
+    ("indicatif", &["cli/"]),
+    ("jiff", &["build/"]),
+    ("memchr", &["elf/", "pack/"]),
+    ("miette", ANY),
+    ("petgraph", &["plan/graph.rs"]),
+    ("rattler", &["build/", "install/"]),
+    ("rattler_build", &["build/", "recipe/"]),
+    ("rattler_build_jinja", &["recipe/"]),
+    ("rattler_build_recipe", &["build/", "recipe/"]),
+    ("rattler_build_types", &["build/", "recipe/"]),
+    ("rattler_build_variant_config", &["recipe/"]),
+    ("rattler_cache", &["build/", "install/", "solve/"]),
+    ("rattler_conda_types", ANY),
+    ("rattler_digest", &["channel/", "fetch/", "install/", "pack/"]),
+    ("rattler_index", &["channel/"]),
+    ("rattler_lock", &["lock/"]),
+    ("rattler_networking", &["install/", "solve/"]),
+    ("rattler_package_streaming", &["channel/"]),
+    ("rattler_repodata_gateway", &["solve/"]),
+    ("rattler_shell", &["install/"]),
+    // The library that builds is told how to solve.
+    ("rattler_solve", &["build/", "solve/"]),
+    ("rattler_virtual_packages", &["build/", "solve/"]),
+    ("rayon", &["fingerprint/tree.rs", "pack/", "workspace/recipes.rs"]),
+    ("reqwest", &["fetch/", "install/", "solve/"]),
+    ("reqwest_middleware", &["fetch/", "install/", "solve/"]),
+    ("rustix", &["base/", "cli/signals.rs", "exec/", "pack/"]),
+    ("serde", ANY),
+    ("serde_json", ANY),
+    ("signal_hook", &["cli/signals.rs"]),
+    ("strsim", &["manifest/suggest.rs"]),
+    ("tar", &["pack/"]),
+    ("tempfile", &["base/fs.rs"]),
+    ("thiserror", ANY),
+    ("tokio", ISLANDS),
+    ("toml_edit", &["manifest/"]),
+    ("tracing", &["build/", "fetch/"]),
+    ("tracing_subscriber", &["build/log.rs"]),
+    ("url", ANY),
+    ("zstd", &["pack/"]),
+];
+
+/// Where there is asynchronous code. Its doors are synchronous.
+const ISLANDS: &[&str] = &["rt.rs", "build/", "channel/", "fetch/", "install/", "solve/"];
+
+/// Who may use a word of the language or of a library that has a room. `Report` and its macros make an error that nobody
+/// can match on, which is for the one who prints it; the building library returns them, and that room turns them into text.
+pub(super) const WORDS: &[(&str, &[&str])] = &[
+    ("async", ISLANDS),
+    (".await", ISLANDS),
+    ("miette::Report", &["cli/", "build/error.rs"]),
+    ("miette::Result", &["cli/"]),
+    ("miette!", &["cli/"]),
+    ("bail!", &["cli/"]),
+    ("IntoDiagnostic", &["cli/"]),
+    ("Command::new", &["build/bytecode.rs", "cli/command/run.rs", "exec/", "install/bytecode.rs"]),
+    ("std::env::", &["main.rs", "cli/"]),
+    ("println!", &[]),
+    ("eprintln!", &[]),
+];
