@@ -96,7 +96,7 @@ pub(super) fn changes_so_far(context: &Context, node: &Node, outputs: &Outputs) 
     };
     let inputs = inputs_of(context, node, outputs)?;
     let waiting: BTreeSet<&NodeId> = unknown_needs(context, node, outputs);
-    let known = |change: &Change| match change.input.strip_prefix("needs/") {
+    let known = |change: &Change| match change.input.strip_prefix("needs/").or(change.input.strip_prefix("pins/")) {
         Some(need) => !waiting.iter().any(|it| it.as_str() == need),
         None => waiting.is_empty() || !matches!(change.input.as_str(), "locked" | "installed"),
     };

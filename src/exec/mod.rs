@@ -6,6 +6,7 @@ mod build;
 mod context;
 mod environment;
 mod error;
+mod leftovers;
 mod local;
 mod look;
 mod packaging;

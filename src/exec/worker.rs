@@ -21,6 +21,7 @@ pub fn worker(rt: &Rt, job_file: &Path) -> Result<Built, ExecError> {
     let bytes = fs::read(job_file)?;
     let job: BuildJob = serde_json::from_slice(&bytes)
         .map_err(|error| ExecError::Protocol { path: job_file.to_owned(), why: error.to_string() })?;
+    super::leftovers::watch();
     let built = build::build(rt, &job);
     let told: Result<&Built, String> = built.as_ref().map_err(|error| tell(error));
     let bytes = serde_json::to_vec_pretty(&told).expect("a result holds nothing that JSON cannot say");

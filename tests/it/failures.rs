@@ -80,3 +80,18 @@ fn a_failing_test_of_a_package_keeps_it_out_of_the_channel() {
     assert!(!there.iter().any(|it| it.to_string_lossy().contains("hello")), "{there:?}");
     assert!(!project.read("output/linux-64/repodata.json").contains("hello"));
 }
+
+#[test]
+fn a_process_that_a_build_script_leaves_behind_does_not_hold_the_build_up() {
+    let project = Project::new()
+        .manifest("[project]\nname = \"p\"\n\n[recipes.thing]\npath = \"recipes/thing\"\n")
+        .recipe(
+            "thing",
+            "package:\n  name: thing\n  version: \"1.0\"\nbuild:\n  noarch: generic\n  script:\n    - (sleep 86400 &)\n    \
+             - mkdir -p $PREFIX/share && echo done > $PREFIX/share/thing.txt\n",
+        );
+    // Without an end the test would not come to one either.
+    project.run(&["build"]).success();
+    let log = project.read(".envbuild/logs/build+thing.log");
+    assert!(log.contains("left `sleep` running"), "{log}");
+}

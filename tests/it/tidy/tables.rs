@@ -67,7 +67,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("thiserror", ANY),
     ("tokio", ISLANDS),
     ("toml_edit", &["manifest/"]),
-    ("tracing", &["build/", "fetch/"]),
+    ("tracing", &["build/", "exec/leftovers.rs", "fetch/"]),
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zstd", &["pack/"]),
