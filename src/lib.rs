@@ -7,6 +7,7 @@
 
 pub mod base;
 pub mod elf;
+pub mod http;
 pub mod rt;
 
 pub mod manifest;

@@ -1,8 +1,9 @@
-//! What would be true in any other program: digests, files, locks, a cancel flag.
+//! What would be true in any other program: digests, files, locks, a cancel flag, errors told with their causes.
 //!
 //! Knows nothing of: recipes, environments, conda, the graph.
 
 mod cancel;
+mod causes;
 mod digest;
 pub mod fs;
 mod lock;
@@ -11,6 +12,7 @@ mod network;
 pub(crate) mod testing;
 
 pub use cancel::Cancel;
+pub use causes::with_causes;
 pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
 pub use lock::{FileLock, LockError};

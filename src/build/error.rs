@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 
 use crate::{
-    base::{FsError, LockError},
+    base::{FsError, LockError, with_causes},
     recipe::RecipeError,
 };
 
@@ -166,25 +166,11 @@ pub enum BuildError {
     File(#[from] FsError),
 }
 
-/// An error of the library with its causes, in one text. A cause that its parent's sentence repeats is left out.
-pub(super) fn text(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let sentence = error.to_string();
-        if !text.contains(&sentence) {
-            text = format!("{text}: {sentence}");
-        }
-        cause = error.source();
-    }
-    text.trim_end().to_owned()
-}
-
-/// The same for the library's reports, which may carry help.
+/// A report of the library with its causes and its help, as one text.
 pub(super) fn report_text(report: &miette::Report) -> String {
     let error: &(dyn std::error::Error + 'static) = report.as_ref();
     match report.help() {
-        Some(help) => format!("{} ({help})", text(error)),
-        None => text(error),
+        Some(help) => format!("{} ({help})", with_causes(error)),
+        None => with_causes(error),
     }
 }

@@ -9,11 +9,8 @@ use rattler_build::{
 };
 use rattler_build_recipe::stage1::TestType;
 
-use super::{
-    BuildError, bytecode,
-    error::{report_text, text},
-};
-use crate::rt::Rt;
+use super::{BuildError, bytecode, error::report_text};
+use crate::{base::with_causes, rt::Rt};
 
 /// Builds an output and gives it back completed, with the path of its archive in the build folder.
 pub(super) fn package(rt: &Rt, output: Output, tools: &Configuration) -> Result<(Output, PathBuf), BuildError> {
@@ -44,14 +41,14 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
     let output = output.map_err(|error| source_error(&package, &error))?;
     let output = output.resolve_dependencies(tools, RunExportsDownload::DownloadMissing).await;
     let mut output =
-        output.map_err(|error| BuildError::Unsolvable { package: package.clone(), reason: text(&error) })?;
+        output.map_err(|error| BuildError::Unsolvable { package: package.clone(), reason: with_causes(&error) })?;
     sort_run_exports(&mut output);
 
     // What the environments bring must not get into the package; what a staging output left in the prefix must.
     let prefix = output.prefix().to_owned();
     let before = record_files(&prefix).unwrap_or_default();
     let installed = output.install_environments(tools).await;
-    installed.map_err(|error| BuildError::Install { package: package.clone(), reason: text(&error) })?;
+    installed.map_err(|error| BuildError::Install { package: package.clone(), reason: with_causes(&error) })?;
     let installed = record_files(&prefix).unwrap_or_default().difference(&before).cloned().collect();
 
     let script = output.run_build_script(tools).await;
@@ -61,7 +58,7 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
     bytecode::compile(&mut output, &installed).await?;
     output.build_configuration.channels.clear();
     let archive = output.create_package(tools, Some(&installed)).await;
-    let (archive, paths) = archive.map_err(|error| unpackaged(text(&error)))?;
+    let (archive, paths) = archive.map_err(|error| unpackaged(with_causes(&error)))?;
     output.record_artifact(&archive, &paths);
 
     let tests = output.recipe.tests().len();
@@ -70,7 +67,7 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
             package_contents.run_test(&paths, &output).map_err(|error| BuildError::Test {
                 package: package.clone(),
                 test: format!("test {} of {tests} (package contents)", number + 1),
-                reason: text(&error),
+                reason: with_causes(&error),
                 folder: folder.clone(),
             })?;
         }
@@ -88,11 +85,11 @@ fn sort_run_exports(output: &mut Output) {
 }
 
 fn source_error(package: &str, error: &(dyn std::error::Error + 'static)) -> BuildError {
-    BuildError::Source { package: package.to_owned(), reason: text(error) }
+    BuildError::Source { package: package.to_owned(), reason: with_causes(error) }
 }
 
 fn script_error(package: &str, folder: &std::path::Path, error: InterpreterError) -> BuildError {
-    let reason = text(&error);
+    let reason = with_causes(&error);
     match exit_status(&reason) {
         Some(status) => BuildError::Script { package: package.to_owned(), status, folder: folder.to_owned() },
         None => BuildError::Interpreter { package: package.to_owned(), reason },

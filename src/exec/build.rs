@@ -9,7 +9,7 @@ use crate::{
     channel::{Published, content_digest},
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
-    plan::{Kind, Node},
+    plan::Node,
     recipe::Source,
     store::{Output, PackageFile},
     workspace::Package,
@@ -24,7 +24,8 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let key = job.stale.key.short();
     let sources = sources(context, package)?;
     let scratch = context.scratch()?;
-    let needs = needed_packages(context, job, node);
+    // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
+    let needs = packages(&job.outputs);
     let view = context.channel.view(&needs, &scratch.path().join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
@@ -68,16 +69,6 @@ fn base_channels(context: &Context) -> Vec<String> {
         context.workspace.channels.iter().map(|it| it.channel.base_url.to_string()).collect();
     channels.retain(|it| context.settings.network == Network::Online || it.starts_with("file://"));
     channels
-}
-
-/// The packages that this build may see: all that its environments and its tests need, and no others.
-fn needed_packages(context: &Context, job: &Job, node: &Node) -> Vec<Published> {
-    let is_build = |it: &&crate::plan::Index| context.plan.node(**it).kind == Kind::Build;
-    let package = |it: &crate::plan::Index| match job.outputs.get(it) {
-        Some(Output::Package(package)) => Some(published(package)),
-        _ => None,
-    };
-    node.needs.iter().filter(is_build).filter_map(package).collect()
 }
 
 /// The final build strings that an exact pin has to name.
@@ -181,14 +172,16 @@ fn publish(context: &Context, job: &Job, built: &Built, key: &str) -> Result<Out
 /// # Errors
 /// When the index cannot be read or written, or an archive is gone.
 pub fn complete_index(context: &Context, outputs: &Outputs) -> Result<(), ExecError> {
-    let packages: Vec<Published> = outputs
-        .values()
-        .filter_map(|it| match it {
-            Output::Package(package) => Some(published(package)),
-            _ => None,
-        })
-        .collect();
-    Ok(context.channel.ensure(&packages)?)
+    Ok(context.channel.ensure(&packages(outputs))?)
+}
+
+/// The packages among what nodes made.
+pub(super) fn packages(outputs: &Outputs) -> Vec<Published> {
+    let package = |output: &Output| match output {
+        Output::Package(package) => Some(published(package)),
+        _ => None,
+    };
+    outputs.values().filter_map(package).collect()
 }
 
 /// A record's package as the channel's own type.

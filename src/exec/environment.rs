@@ -4,10 +4,9 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path, 
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
-use super::{Context, ExecError, Job, LockPolicy, process};
+use super::{Context, ExecError, Job, LockPolicy, build::packages, process};
 use crate::{
     base::{Digest, fs},
-    channel::Published,
     install::{self, InstallError, InstallRequest},
     lock::{self, Demand, LockedEnvironment},
     plan::Kind,
@@ -49,7 +48,7 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let virtual_packages = context.virtual_packages(environment)?;
     let locked = context.locked()?;
     let current = locked.get(&environment.name);
-    let local = local_records(context, job)?;
+    let local = context.channel.records(&packages(&job.outputs))?;
     let channels: Vec<String> = std::iter::once("output".to_owned()).chain(context.channel_names()).collect();
     let demand = Demand {
         platform: context.workspace.platform,
@@ -90,18 +89,6 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let digest = locked_digest(&solved);
     context.relock(&environment.name, solved)?;
     Ok(Output::Locked { digest })
-}
-
-/// The project's own packages that an environment may hold, as index entries.
-fn local_records(context: &Context, job: &Job) -> Result<Vec<RepoDataRecord>, ExecError> {
-    let node = context.plan.node(job.index);
-    let mut packages: Vec<Published> = Vec::new();
-    for need in &node.needs {
-        if let (Kind::Build, Some(Output::Package(package))) = (context.plan.node(*need).kind, job.outputs.get(need)) {
-            packages.push(super::build::published(package));
-        }
-    }
-    Ok(context.channel.records(&packages)?)
 }
 
 /// The locked packages of an environment.

@@ -4,7 +4,7 @@ use std::{io::Write as _, path::Path, time::Duration};
 
 use url::Url;
 
-use crate::rt::Rt;
+use crate::{base::with_causes, rt::Rt};
 
 /// How often a download is begun before it counts as failed.
 const ATTEMPTS: u32 = 3;
@@ -38,7 +38,7 @@ impl Http {
             .no_deflate()
             .no_brotli()
             .no_zstd();
-        client.build().map(Self).map_err(|error| format!("no connection can be made: {}", text(&error)))
+        client.build().map(Self).map_err(|error| format!("no connection can be made: {}", with_causes(&error)))
     }
 
     /// Downloads a URL into a file. The error is a sentence.
@@ -62,7 +62,8 @@ impl Http {
     }
 
     async fn attempt(&self, url: &Url, file: &Path) -> Result<(), Failure> {
-        let passing = |error: reqwest::Error| Failure::Passing(format!("failed: {}", text(&error.without_url())));
+        let passing =
+            |error: reqwest::Error| Failure::Passing(format!("failed: {}", with_causes(&error.without_url())));
         let lasting = |error: std::io::Error| Failure::Lasting(format!("could not be written: {error}"));
         let mut response = self.0.get(url.clone()).send().await.map_err(passing)?;
         let status = response.status();
@@ -78,14 +79,4 @@ impl Http {
         }
         Ok(())
     }
-}
-
-fn text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

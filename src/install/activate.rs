@@ -12,8 +12,8 @@ use rattler_shell::{
     shell::Bash,
 };
 
-use super::error::{InstallError, chain};
-use crate::rt::Rt;
+use super::error::InstallError;
+use crate::{base::with_causes, rt::Rt};
 
 /// Variables that every shell sets on its own.
 const OF_THE_SHELL: [&str; 4] = ["_", "SHLVL", "PWD", "OLDPWD"];
@@ -30,7 +30,8 @@ pub fn activation(
     current: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, InstallError> {
     let failed = |reason: String| InstallError::Activation { prefix: prefix.to_owned(), reason };
-    let activator = Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(chain(&error)))?;
+    let activator =
+        Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(with_causes(&error)))?;
     let current = current.clone();
     let run = move || {
         let variables = ActivationVariables {
@@ -42,12 +43,13 @@ pub fn activation(
         let environment = current.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))).collect();
         activator.run_activation(variables, Some(environment))
     };
-    let set = rt.block_on(async { tokio::task::spawn_blocking(run).await }).map_err(|error| failed(chain(&error)))?;
+    let set =
+        rt.block_on(async { tokio::task::spawn_blocking(run).await }).map_err(|error| failed(with_causes(&error)))?;
     let set = set.map_err(|error| match &error {
         ActivationError::FailedToRunActivationScript { stderr, status, .. } => {
             failed(format!("{status}: {}", stderr.trim()))
         }
-        _ => failed(chain(&error)),
+        _ => failed(with_causes(&error)),
     })?;
     Ok(set.into_iter().filter(|(name, _)| !OF_THE_SHELL.contains(&name.as_str())).collect())
 }

@@ -7,12 +7,12 @@ use rattler::{
 use rattler_cache::validation::ValidationMode;
 use rattler_conda_types::RepoDataRecord;
 
-use super::{
-    InstallRequest, Installed, bytecode, bytes, client,
-    error::{InstallError, chain},
-    prefix,
+use super::{InstallRequest, Installed, bytecode, bytes, error::InstallError, prefix};
+use crate::{
+    base::{Network, with_causes},
+    http,
+    rt::Rt,
 };
-use crate::{base::Network, rt::Rt};
 
 /// How many files are linked at once.
 const LINKS_AT_ONCE: usize = 64;
@@ -59,7 +59,7 @@ fn with_hashes(records: &[RepoDataRecord]) -> Result<Vec<RepoDataRecord>, Instal
 async fn link(request: &InstallRequest<'_>, records: Vec<RepoDataRecord>) -> Result<Installed, InstallError> {
     let failed = |error: &dyn std::error::Error| InstallError::Failed {
         prefix: request.prefix.to_owned(),
-        reason: chain(error),
+        reason: with_causes(error),
     };
     // Installed files are hard links into the cache: whoever writes into a prefix writes into the cache as well. A package
     // whose files are not what it says they are is extracted again before it gets anywhere else.
@@ -74,7 +74,7 @@ async fn link(request: &InstallRequest<'_>, records: Vec<RepoDataRecord>) -> Res
     let mut installer = Installer::new()
         .with_target_platform(request.platform)
         .with_package_cache(cache)
-        .with_download_client(client::client(request.network))
+        .with_download_client(http::client(request.network))
         .with_io_concurrency_limit(LINKS_AT_ONCE)
         .with_execute_link_scripts(false)
         .with_requested_specs(request.specs.to_vec());

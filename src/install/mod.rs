@@ -5,7 +5,6 @@
 mod activate;
 mod bytecode;
 mod bytes;
-mod client;
 mod error;
 mod installer;
 mod prefix;

@@ -62,18 +62,3 @@ pub enum SolveError {
     #[diagnostic(code(envbuild::solve::solver), help("report this with the manifest and the lock file"))]
     Solver(String),
 }
-
-/// An error with its causes, as one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
-}

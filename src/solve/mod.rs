@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of: the manifest, lock files, prefixes, how the project's own packages came to be.
 
-mod client;
 mod error;
 mod solver;
 #[cfg(test)]

@@ -8,11 +8,12 @@ use rattler_repodata_gateway::{
 };
 use rattler_solve::{ChannelPriority, RepoDataIter, SolverImpl as _, SolverTask, resolvo::Solver};
 
-use super::{
-    SolveRequest, client,
-    error::{SolveError, chain},
+use super::{SolveRequest, error::SolveError};
+use crate::{
+    base::{Network, with_causes},
+    http,
+    rt::Rt,
 };
-use crate::{base::Network, rt::Rt};
 
 /// Solves and gives the packages in an order in which they can be installed; the order is the same for the same
 /// packages.
@@ -138,7 +139,7 @@ fn gateway(request: &SolveRequest<'_>) -> Gateway {
     Gateway::builder()
         .with_cache_dir(request.cache.join(rattler_cache::REPODATA_CACHE_DIR))
         .with_channel_config(channel_config)
-        .with_client(client::client(request.network))
+        .with_client(http::client(request.network))
         .finish()
 }
 
@@ -150,12 +151,12 @@ async fn blame(gateway: &Gateway, request: &SolveRequest<'_>, error: &GatewayErr
             let local = channel.base_url.url().scheme() == "file";
             return match request.network {
                 Network::Offline if !local => SolveError::Offline(shown(channel)),
-                _ => SolveError::Channel { channel: shown(channel), reason: chain(&error) },
+                _ => SolveError::Channel { channel: shown(channel), reason: with_causes(&error) },
             };
         }
     }
     let channels: Vec<String> = request.channels.iter().map(shown).collect();
-    SolveError::Channel { channel: channels.join("`, `"), reason: chain(error) }
+    SolveError::Channel { channel: channels.join("`, `"), reason: with_causes(error) }
 }
 
 /// A channel's URL without any credentials in it: neither a password nor a token (`/t/TOKEN/`).

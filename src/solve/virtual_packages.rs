@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rattler_conda_types::{GenericVirtualPackage, PackageName, Subdir, Version};
 use rattler_virtual_packages::{VirtualPackageOverrides, VirtualPackages};
 
-use super::error::{SolveError, chain};
+use super::error::SolveError;
+use crate::base::with_causes;
 
 /// The virtual packages of this machine (`__glibc`, `__linux`, `__cuda`, …), sorted by name.
 ///
@@ -13,7 +14,7 @@ use super::error::{SolveError, chain};
 /// When they cannot be found out.
 pub fn host_virtual_packages() -> Result<Vec<GenericVirtualPackage>, SolveError> {
     let found = VirtualPackages::detect(&VirtualPackageOverrides::default(), None);
-    let found = found.map_err(|error| SolveError::Host(chain(&error)))?;
+    let found = found.map_err(|error| SolveError::Host(with_causes(&error)))?;
     let mut packages: Vec<_> = found.into_generic_virtual_packages().collect();
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(packages)

@@ -4,7 +4,7 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["elf", "manifest", "recipe"],
+    &["elf", "http", "manifest", "recipe"],
     &["workspace"],
     &["plan"],
     &["fingerprint"],
@@ -20,7 +20,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "elf", "recipe", "rt"];
+pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "elf", "http", "recipe", "rt"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -47,7 +47,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rattler_digest", &["channel/", "fetch/", "install/", "pack/"]),
     ("rattler_index", &["channel/"]),
     ("rattler_lock", &["lock/"]),
-    ("rattler_networking", &["install/", "solve/"]),
+    ("rattler_networking", &["http.rs"]),
     ("rattler_package_streaming", &["channel/"]),
     ("rattler_repodata_gateway", &["solve/"]),
     ("rattler_shell", &["install/"]),
@@ -55,8 +55,8 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
     ("rayon", &["fingerprint/tree.rs", "pack/", "workspace/recipes.rs"]),
-    ("reqwest", &["fetch/", "install/", "solve/"]),
-    ("reqwest_middleware", &["fetch/", "install/", "solve/"]),
+    ("reqwest", &["fetch/", "http.rs"]),
+    ("reqwest_middleware", &["fetch/", "http.rs"]),
     ("rustix", &["base/", "cli/signals.rs", "exec/", "pack/"]),
     ("serde", ANY),
     ("serde_json", ANY),

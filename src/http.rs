@@ -1,4 +1,5 @@
-//! The HTTP client: the user's rattler credentials when there are any, nothing at all when the network may not be used.
+//! The HTTP client of the rooms that speak to channels: the user's rattler credentials when there are any, and nothing
+//! at all when the network may not be used.
 
 use rattler_networking::{AuthenticationMiddleware, LazyClient, OfflineMiddleware};
 use reqwest_middleware::ClientBuilder;
@@ -6,7 +7,7 @@ use reqwest_middleware::ClientBuilder;
 use crate::base::Network;
 
 /// A client that is made when the first request is; a run with local channels only never makes it.
-pub(super) fn client(network: Network) -> LazyClient {
+pub fn client(network: Network) -> LazyClient {
     LazyClient::new(move || {
         let agent = concat!("envbuild/", env!("CARGO_PKG_VERSION"));
         let plain = reqwest::Client::builder().user_agent(agent).build().unwrap_or_default();
