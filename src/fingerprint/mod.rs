@@ -7,7 +7,7 @@
 //! | the scratch folder, which compiled files may name | build | |
 //! | the used axis values, the platform, the engine's version | build | axes that the recipe does not use |
 //! | the host's label, run paths, libraries, for a host-bound package | build | `-j`, HOME, the user |
-//! | the *content* of the local packages in its build and host environments | build | their names' keys |
+//! | the *content* of the local packages in its build and host environments | build | their recipes |
 //! | the build strings of local packages that it pins exactly | build | |
 //! | specs, channels, the target's virtual packages, the content of its local packages | lock | the order of toml keys |
 //! | the locked packages | install, test, pack | the prefix's path |
