@@ -19,7 +19,7 @@ use crate::base::Digest;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The file, as it is installed, or below `info/`.
-    pub path: PathBuf,
+    pub path: String,
     /// What differs.
     pub how: How,
 }
@@ -42,9 +42,9 @@ pub enum How {
     /// It is a link to something else.
     Target {
         /// Where it led.
-        before: PathBuf,
+        before: String,
         /// Where it leads.
-        after: PathBuf,
+        after: String,
     },
     /// It has other permissions.
     Mode {
@@ -66,7 +66,7 @@ impl fmt::Display for How {
             Self::New => write!(f, "is new"),
             Self::Kind { before, after } => write!(f, "was a {before}, and is a {after}"),
             Self::Target { before, after } => {
-                write!(f, "led to `{}`, and leads to `{}`", before.display(), after.display())
+                write!(f, "led to `{before}`, and leads to `{after}`")
             }
             Self::Mode { before, after } => write!(f, "had the mode {before}, and has {after}"),
             Self::Bytes => write!(f, "has other bytes"),
@@ -89,11 +89,11 @@ pub fn compare(before: &Path, after: &Path) -> Result<Vec<Difference>, CondaErro
     let mut all = differences(&installed(&mut one)?, &installed(&mut other)?);
     let mut info = differences(&described(&mut one)?, &described(&mut other)?);
     if !all.is_empty() {
-        info.retain(|it| ![Path::new("info/paths.json"), Path::new("info/files")].contains(&&*it.path));
+        info.retain(|it| !["info/paths.json", "info/files"].contains(&it.path.as_str()));
     }
     all.append(&mut info);
     if all.is_empty() {
-        all.push(Difference { path: after.file_name().unwrap_or_default().into(), how: How::Packing });
+        all.push(Difference { path: text(Path::new(after.file_name().unwrap_or_default())), how: How::Packing });
     }
     Ok(all)
 }
@@ -141,7 +141,7 @@ fn differences(before: &Items, after: &Items) -> Vec<Difference> {
             (Some(one), Some(other)) => of_one(one, other),
             (None, None) => Vec::new(),
         };
-        found.extend(hows.into_iter().map(|how| Difference { path: path.clone(), how }));
+        found.extend(hows.into_iter().map(|how| Difference { path: text(path), how }));
     }
     found
 }
@@ -152,8 +152,8 @@ fn of_one(before: &Item, after: &Item) -> Vec<How> {
     }
     let mut hows = Vec::new();
     if before.link != after.link {
-        let (before, after) = (before.link.clone().unwrap_or_default(), after.link.clone().unwrap_or_default());
-        hows.push(How::Target { before, after });
+        let target = |it: &Item| it.link.as_deref().map(text).unwrap_or_default();
+        hows.push(How::Target { before: target(before), after: target(after) });
     }
     if before.mode != after.mode {
         hows.push(How::Mode { before: format!("{:o}", before.mode), after: format!("{:o}", after.mode) });
@@ -162,4 +162,9 @@ fn of_one(before: &Item, after: &Item) -> Vec<How> {
         hows.push(How::Bytes);
     }
     hows
+}
+
+/// Not every path is text, and people read this one.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }

@@ -18,12 +18,23 @@ use crate::{
 
 pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let node = context.plan.node(job.index);
+    let scratch = context.scratch()?;
+    let built = make(context, node, &packages(&job.outputs), scratch.path(), &context.store.log(&node.id))?;
+    publish(context, job, &built)
+}
+
+/// Makes a node's package of what is in `needs`, in a folder that is thrown away.
+pub(super) fn make(
+    context: &Context,
+    node: &Node,
+    needs: &[Published],
+    scratch: &Path,
+    log: &Path,
+) -> Result<Built, ExecError> {
     let package = &context.workspace.packages[node.subject];
     let sources = sources(context, package)?;
-    let scratch = context.scratch()?;
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
-    let needs = packages(&job.outputs);
-    let view = context.channel.view(&needs, &scratch.path().join("channel"), context.workspace.platform)?;
+    let view = context.channel.view(needs, &scratch.join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
     let order = BuildJob {
@@ -32,7 +43,7 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
         axes: package.cell.combination.clone(),
         variant: package.cell.variant.clone(),
         build_string: conda::provisional(label, &package.cell.build_string),
-        siblings: siblings(&needs),
+        siblings: siblings(needs),
         platform: context.workspace.platform.to_string(),
         virtual_packages: Vec::new(),
         channels: std::iter::once(view.url().to_string()).chain(base_channels(context)).collect(),
@@ -42,11 +53,11 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
         cpus: context.settings.cpus,
-        out: scratch.path().join("out"),
+        out: scratch.join("out"),
     };
-    let built = in_worker(context, node, &order, scratch.path())?;
+    let built = in_worker(context, &order, scratch, log)?;
     check_unchanged(context, package)?;
-    publish(context, job, &built)
+    Ok(built)
 }
 
 /// The base channels that a build may ask: rattler-build knows no way to be offline but to have no other channel.
@@ -100,7 +111,7 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
 }
 
 /// Runs the build in a child process: a kill takes it whole, its output is a file, its state is its own.
-fn in_worker(context: &Context, node: &Node, order: &BuildJob, scratch: &Path) -> Result<Built, ExecError> {
+fn in_worker(context: &Context, order: &BuildJob, scratch: &Path, log: &Path) -> Result<Built, ExecError> {
     let job_file = scratch.join("job.json");
     let result = super::worker::result_file(&job_file);
     let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
@@ -115,7 +126,7 @@ fn in_worker(context: &Context, node: &Node, order: &BuildJob, scratch: &Path) -
     fs::create_dir_all(&temporary)?;
     command.env("TMPDIR", &temporary);
     command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
-    let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
+    let status = process::run(command, log, &context.children, &context.cancel)?;
     match super::worker::read_result(&result)? {
         Some(Ok(built)) if status.success() => Ok(built),
         Some(Err(why)) => Err(ExecError::Build { why }),
