@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::{
     CondaError,
@@ -32,7 +32,7 @@ pub struct Sealed {
 
 /// Writes an archive that was built under a [`provisional`](super::provisional) build string into the folder `into`,
 /// under its final one. The files that are installed are copied as they are; in `info` the package's own build string is
-/// replaced wherever conda reads it. The same content gives the same bytes.
+/// replaced wherever conda reads it. The same content gives the same bytes: all in the new archive is content or constant.
 ///
 /// # Errors
 /// When the archive is not a conda package of that build string, or a file cannot be written.
@@ -62,7 +62,7 @@ pub fn seal(archive: &Path, provisional: &str, into: &Path) -> Result<Sealed, Co
         let stored = source.member(member)?;
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
-            .last_modified_time(stored.last_modified().unwrap_or_default())
+            .last_modified_time(DateTime::default())
             .large_file(true);
         zip.start_file(member.name(&stem), options).map_err(|error| fail(error.into()))?;
         copy(stored, member, &info, &mut zip).map_err(fail)?;

@@ -41,7 +41,10 @@ fn text_of(archive: &Path, file: &str) -> String {
 #[test]
 fn an_archive_names_itself_by_its_content() {
     let folder = folder();
-    let tiny = Tiny { info: EXPORTS, content: "made as site_habc1234_0_0000000000", ..Tiny::default() };
+    // Longer than the field for it in a tar file.
+    let long = format!("licenses/{}", "long/".repeat(40) + "LICENSE");
+    let info = [EXPORTS, &[(&long, "text")]].concat();
+    let tiny = Tiny { info: &info, content: "made as site_habc1234_0_0000000000", ..Tiny::default() };
     let Sealed { path, build, content } = tiny.seal(folder.path());
     assert_eq!(build, format!("site_habc1234_0_{}", content.short(10)));
     assert_eq!(path, folder.path().join(format!("tiny-1.0-{build}.conda")));
@@ -56,6 +59,7 @@ fn an_archive_names_itself_by_its_content() {
     let unpacked = folder.path().join("unpacked");
     rattler_package_streaming::fs::extract(&path, &unpacked).unwrap();
     assert_eq!(std::fs::read_to_string(unpacked.join("share/tiny.txt")).unwrap(), tiny.content);
+    assert_eq!(std::fs::read_to_string(unpacked.join("info").join(&long)).unwrap(), "text");
     let members = zip::ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
     let stem = path.file_stem().unwrap().to_str().unwrap();
     let names: Vec<_> = members.file_names().map(Result::unwrap).collect();

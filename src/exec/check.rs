@@ -28,7 +28,8 @@ pub struct Checked {
 }
 
 /// Checks these packages, `jobs` at a time, and calls `tell` with each as soon as it is done. `outputs` holds what the
-/// packages and all that they need have made. When the run is cancelled, those that are left are not begun.
+/// packages and all that they need have made. When the run is cancelled, those that are
+/// not done are left out.
 pub fn check(context: &Context, wanted: &[Index], outputs: &Outputs, jobs: usize, tell: &mut dyn FnMut(Checked)) {
     let left = Mutex::new(wanted.iter());
     let (sender, done) = mpsc::channel();
@@ -40,6 +41,9 @@ pub fn check(context: &Context, wanted: &[Index], outputs: &Outputs, jobs: usize
                 while let Some(index) = next().filter(|_| !context.cancel.is_cancelled()) {
                     let started = Instant::now();
                     let outcome = check_one(context, *index, outputs);
+                    if matches!(outcome, Err(ExecError::Cancelled)) {
+                        break;
+                    }
                     let checked = Checked { index: *index, seconds: started.elapsed().as_secs_f64(), outcome };
                     // Somebody listens for as long as there is a thread.
                     drop(sender.send(checked));

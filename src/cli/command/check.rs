@@ -18,10 +18,14 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
     let built = Stage::Kind(Kind::Build);
     let (context, report, closed) = stage::bring_up_to_date(world, words, how, built)?;
     ui::summary(&context, &report, &world.global);
-    closed?;
     if stage::exit(&report) != Exit::Success {
+        if *format == Format::Json {
+            ui::json_report(&context, &report)?;
+        }
+        closed?;
         return Ok(stage::exit(&report));
     }
+    closed?;
     let _lock = stage::lock(&context.workspace.root, world)?;
     let (names, _) = parse_overrides(words);
     let goals = resolve_goals(&context.workspace, built, &names)?;
@@ -35,12 +39,13 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
         done.push(checked);
     });
     done.sort_by_key(|it| it.index);
-    ui::check_summary(&done, &world.global);
+    let stopped = context.cancel.is_cancelled();
+    ui::check_summary(&done, stopped, &world.global);
     if *format == Format::Json {
         ui::check_json(&context, &done)?;
     }
     let same = |it: &Checked| it.outcome.as_ref().is_ok_and(Vec::is_empty);
-    Ok(if context.cancel.is_cancelled() {
+    Ok(if stopped {
         Exit::Stopped
     } else if done.iter().all(same) {
         Exit::Success

@@ -44,14 +44,15 @@ pub(in crate::cli) fn checked(context: &Context, checked: &Checked, global: &Glo
 }
 
 /// The end of a check.
-pub(in crate::cli) fn check_summary(done: &[Checked], global: &Global) {
+pub(in crate::cli) fn check_summary(done: &[Checked], stopped: bool, global: &Global) {
     if global.quiet {
         return;
     }
     let count = |fits: &dyn Fn(&Checked) -> bool| done.iter().filter(|it| fits(it)).count();
     let same = count(&|it| it.outcome.as_ref().is_ok_and(Vec::is_empty));
     let failed = count(&|it| it.outcome.is_err());
-    let mut text = format!("built again: {same} the same, {} not", done.len() - same - failed);
+    let word = if stopped { "stopped" } else { "built again" };
+    let mut text = format!("{word}: {same} the same, {} not", done.len() - same - failed);
     if failed > 0 {
         let _ = write!(text, ", {failed} failed");
     }
