@@ -1,10 +1,13 @@
 //! A package: sources, a view of the channel, a worker, and publication.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, ExecError, Job, Outputs, process};
+use super::{
+    Context, ExecError, Job, Outputs, resolve,
+    worker::{self, Order},
+};
 use crate::{
-    base::{Network, fs},
+    base::Network,
     build::{BuildJob, Built, FetchedSource, Sibling},
     channel::Published,
     conda,
@@ -32,12 +35,25 @@ pub(super) fn make(
     log: &Path,
 ) -> Result<Built, ExecError> {
     let package = &context.workspace.packages[node.subject];
-    let sources = sources(context, package)?;
+    let mut order = order(context, package, needs, scratch)?;
+    order.sources = sources(context, package)?;
+    let built: Built = worker::run(context, &Order::Build(order), scratch, log)?;
+    check_unchanged(context, package)?;
+    Ok(built)
+}
+
+/// What a worker is told of a cell; without its sources, which a resolution does not need.
+pub(super) fn order(
+    context: &Context,
+    package: &Package,
+    needs: &[Published],
+    scratch: &Path,
+) -> Result<BuildJob, ExecError> {
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
     let view = context.channel.view(needs, &scratch.join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
-    let order = BuildJob {
+    Ok(BuildJob {
         recipe: package.file.clone(),
         output: package.cell.package.clone(),
         axes: package.cell.combination.clone(),
@@ -46,21 +62,20 @@ pub(super) fn make(
         siblings: siblings(needs),
         platform: context.workspace.platform.to_string(),
         virtual_packages: Vec::new(),
-        channels: std::iter::once(view.url().to_string()).chain(base_channels(context)).collect(),
+        channels: vec![view.url().to_string()],
+        base_channels: base_channels(context),
+        locked: resolve::locked(context, package)?.into_iter().flat_map(|it| it.packages).collect(),
         scratch: context.settings.scratch.clone(),
         cache: context.settings.cache.clone(),
-        sources,
+        sources: Vec::new(),
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
         cpus: context.settings.cpus,
         out: scratch.join("out"),
-    };
-    let built = in_worker(context, &order, scratch, log)?;
-    check_unchanged(context, package)?;
-    Ok(built)
+    })
 }
 
-/// The base channels that a build may ask: rattler-build knows no way to be offline but to have no other channel.
+/// The base channels that a resolution or a test may ask: rattler-build knows no way to be offline but to have no other channel.
 fn base_channels(context: &Context) -> Vec<String> {
     let mut channels: Vec<String> =
         context.workspace.channels.iter().map(|it| it.channel.base_url.to_string()).collect();
@@ -108,30 +123,6 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
     // Without a name in its address, a source is still found in a mirror by its hash.
     let file_name = urls.first().and_then(|it| fetch::file_name(it)).unwrap_or_else(|| "source".to_owned());
     Some(SourceRef { urls: urls.clone(), sha256: sha256.clone(), md5: md5.clone(), file_name })
-}
-
-/// Runs the build in a child process: a kill takes it whole, its output is a file, its state is its own.
-fn in_worker(context: &Context, order: &BuildJob, scratch: &Path, log: &Path) -> Result<Built, ExecError> {
-    let job_file = scratch.join("job.json");
-    let result = super::worker::result_file(&job_file);
-    let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
-    fs::write_atomic(&job_file, &bytes)?;
-    let shim = super::worker::patchelf_shim(&context.settings.cache, &context.settings.program)?;
-    let path = context.settings.environment.get("PATH").map_or("", String::as_str);
-    let mut command = Command::new(&context.settings.program);
-    command.arg("worker").arg("--job").arg(&job_file);
-    command.env("RATTLER_CACHE_DIR", &context.settings.cache);
-    // What the library puts aside must go away with this job, also when it is killed.
-    let temporary = scratch.join("tmp");
-    fs::create_dir_all(&temporary)?;
-    command.env("TMPDIR", &temporary);
-    command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
-    let status = process::run(command, log, &context.children, &context.cancel)?;
-    match super::worker::read_result(&result)? {
-        Some(Ok(built)) if status.success() => Ok(built),
-        Some(Err(why)) => Err(ExecError::Build { why }),
-        _ => Err(ExecError::Worker { status: status.to_string() }),
-    }
 }
 
 /// A package whose recipe was edited in the meantime is not recorded: its key speaks of the text before.

@@ -1,6 +1,9 @@
 //! `build --check`: is what is in the channel what a second build gives?
 
-use super::{World, stage};
+use super::{
+    World,
+    stage::{self, Reach},
+};
 use crate::{
     cli::{
         Exit,
@@ -9,14 +12,14 @@ use crate::{
         ui,
     },
     exec::{self, Checked},
-    plan::{Goal, Index, Kind, Stage, resolve_goals},
+    plan::{Index, Kind, Stage, resolve_goals},
     workspace::parse_overrides,
 };
 
 pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
     let built = Stage::Kind(Kind::Build);
-    let (context, report, closed) = stage::bring_up_to_date(world, words, how, built)?;
+    let (context, report, closed) = stage::bring_up_to_date(world, words, how, Reach::to(built))?;
     ui::summary(&context, &report, &world.global);
     if stage::exit(&report) != Exit::Success {
         if *format == Format::Json {
@@ -29,10 +32,8 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
     let _lock = stage::lock(&context.workspace.root, world)?;
     let (names, _) = parse_overrides(words);
     let goals = resolve_goals(&context.workspace, built, &names)?;
-    let all = goals.contains(&Goal::Everything(built));
-    let is_goal = |node: &crate::plan::Node| all || goals.contains(&Goal::Node(node.id.clone()));
-    let wanted = context.plan.iter().filter(|(_, node)| node.kind == Kind::Build && is_goal(node));
-    let wanted: Vec<Index> = wanted.map(|(index, _)| index).collect();
+    let mut wanted: Vec<Index> = context.plan.wanted(&goals).into_iter().collect();
+    wanted.retain(|index| context.plan.node(*index).kind == Kind::Build);
     let mut done: Vec<Checked> = Vec::new();
     exec::check(&context, &wanted, &report.outputs, jobs(how) as usize, &mut |checked| {
         ui::checked(&context, &checked, &world.global);
