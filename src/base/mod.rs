@@ -15,5 +15,5 @@ pub use cancel::Cancel;
 pub use causes::with_causes;
 pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
-pub use lock::{FileLock, LockError};
+pub use lock::{FileLock, LockError, Wait, trust_no_flock};
 pub use network::Network;

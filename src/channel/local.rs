@@ -13,21 +13,29 @@ use super::{
     index,
     published::{Damage, Published},
 };
-use crate::base::{Digest, FileLock, FsError, fs};
+use crate::base::{Cancel, Digest, FileLock, FsError, Wait, fs};
 
 /// How long a writer waits for another one. Publishing takes a copy and two renames, so this is very long already.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A conda channel in a folder of the project.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LocalChannel {
     root: PathBuf,
+    /// Ends a wait for another writer.
+    cancel: Cancel,
 }
 
 impl LocalChannel {
     /// The channel in this folder, which need not be there yet. `root` is an absolute path.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), cancel: Cancel::new() }
+    }
+
+    /// The same channel; it waits for other writers no longer when the flag is raised.
+    #[must_use]
+    pub fn stopped_by(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
     }
 
     /// The folder that holds the channel.
@@ -280,7 +288,8 @@ impl LocalChannel {
     }
 
     fn lock(&self) -> Result<FileLock, ChannelError> {
-        Ok(FileLock::acquire(&self.root.join(".lock"), PATIENCE, |_| {})?)
+        let wait = Wait { patience: PATIENCE, cancel: self.cancel.clone() };
+        Ok(FileLock::acquire(&self.root.join(".lock"), &wait, |_| {})?)
     }
 }
 

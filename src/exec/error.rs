@@ -5,8 +5,16 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
-    base::FsError, build::BuildError, channel::ChannelError, fetch::FetchError, fingerprint::FingerprintError,
-    install::InstallError, lock::LockError, pack::PackError, solve::SolveError, store::StoreError,
+    base::{self, FsError},
+    build::BuildError,
+    channel::ChannelError,
+    fetch::FetchError,
+    fingerprint::FingerprintError,
+    install::InstallError,
+    lock::LockError,
+    pack::PackError,
+    solve::SolveError,
+    store::StoreError,
 };
 
 /// A job that failed.
@@ -126,7 +134,7 @@ pub enum ExecError {
     /// The local channel.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Channel(#[from] ChannelError),
+    Channel(ChannelError),
     /// The solver.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -143,6 +151,15 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+}
+
+impl From<ChannelError> for ExecError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Locked(base::LockError::Stopped(_)) => Self::Cancelled,
+            other => Self::Channel(other),
+        }
+    }
 }
 
 /// An error as plain text: what happened, each problem of several, what to do.

@@ -24,7 +24,7 @@ pub use local::Local;
 pub use look::{Look, Stale, look, settle};
 pub use perform::{Outcome, perform};
 pub use process::Children;
-pub use survey::{State, Status, survey};
+pub use survey::{Seen, State, Status, see, survey};
 pub use worker::worker;
 
 use crate::plan::Index;

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{LastRun, NodeResult, Record, StoreError};
 use crate::{
-    base::{Digest, FileLock, fs},
+    base::{Cancel, Digest, FileLock, Wait, fs},
     fingerprint::Key,
     plan::NodeId,
 };
@@ -32,12 +32,14 @@ impl Store {
         Self { root: project.join(".envbuild") }
     }
 
-    /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it.
+    /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it; `cancel` ends the
+    /// wait.
     ///
     /// # Errors
-    /// When it cannot be made, was written by a newer program, or stays locked.
-    pub fn lock(&self, waiting: impl FnMut(&str)) -> Result<FileLock, StoreError> {
-        let lock = FileLock::acquire(&self.root.join("lock"), PATIENCE, waiting)?;
+    /// When it cannot be made or written to, was written by a newer program, stays locked, or the wait is cancelled.
+    pub fn lock(&self, cancel: &Cancel, waiting: impl FnMut(&str)) -> Result<FileLock, StoreError> {
+        let wait = Wait { patience: PATIENCE, cancel: cancel.clone() };
+        let lock = FileLock::acquire(&self.lock_file(), &wait, waiting)?;
         let form = self.root.join("form");
         match fs::read_if_there(&form)? {
             Some(found) if found == FORM.as_bytes() => {}
@@ -64,7 +66,11 @@ impl Store {
     /// # Errors
     /// When a run holds it.
     pub fn try_lock(&self) -> Result<FileLock, StoreError> {
-        Ok(FileLock::acquire(&self.root.join("lock"), Duration::ZERO, |_| {})?)
+        Ok(FileLock::acquire(&self.lock_file(), &Wait::default(), |_| {})?)
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
     }
 
     /// Everything in the folder but the prefixes and the lock.
@@ -73,7 +79,8 @@ impl Store {
     /// When it cannot be listed.
     pub fn all_but_prefixes(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut all = fs::list(&self.root)?;
-        all.retain(|it| !["envs", "lock", "form", ".gitignore"].iter().any(|name| it.ends_with(name)));
+        all.retain(|it| !["envs", "form", ".gitignore"].iter().any(|name| it.ends_with(name)));
+        all.retain(|it| !FileLock::is_part(&self.lock_file(), it));
         Ok(all)
     }
 
