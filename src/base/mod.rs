@@ -10,6 +10,7 @@ mod lock;
 mod network;
 #[cfg(test)]
 pub(crate) mod testing;
+mod users;
 
 pub use cancel::Cancel;
 pub use causes::with_causes;
@@ -17,3 +18,4 @@ pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
 pub use lock::{FileLock, LockError, Wait, trust_no_flock};
 pub use network::Network;
+pub use users::{User, is_mine, users_of};

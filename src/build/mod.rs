@@ -10,6 +10,7 @@ mod bytecode;
 mod check;
 mod error;
 mod job;
+mod leftover;
 mod log;
 mod output;
 mod package;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use error::BuildError;
 pub use job::{BuildJob, Built, FetchedSource, ResolvedPackage, Sibling};
+pub use leftover::{abandoned, discard};
 pub use log::log_to;
 pub use output::TIMESTAMP;
 pub use run::build;

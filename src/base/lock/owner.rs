@@ -1,6 +1,6 @@
 //! Who holds a lock, and whether that process still lives.
 
-use std::{fmt, fs, io::Read as _, time::Duration};
+use std::{fmt, fs, io::Read as _};
 
 use rustix::process::{Pid, getuid, test_kill_process};
 use serde::{Deserialize, Serialize};
@@ -84,8 +84,13 @@ impl Claim {
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { process, user, host, command, since, .. } = self;
-        let held = Duration::from_secs(now().saturating_sub(*since));
-        write!(f, "process {process} of {user} on {host} ({command}, for {} s)", held.as_secs())
+        let held = now().saturating_sub(*since);
+        let held = match held {
+            0..120 => format!("{held} s"),
+            120..7200 => format!("{} min", held / 60),
+            _ => format!("{} h", held / 3600),
+        };
+        write!(f, "process {process} of {user} on {host} ({command}, for {held})")
     }
 }
 

@@ -209,7 +209,7 @@ fn the_owner_is_named() {
     let refused = FileLock::acquire_by(CLAIMS, &lock, &wait, |who| said.push(who.to_owned())).unwrap_err();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with(&format!("process {} of {} on {} (", mine.process, mine.user, mine.host)), "{said:?}");
-    assert!(said[0].ends_with(" s)"), "{said:?}");
+    assert!(said[0].contains(", for ") && said[0].ends_with(" s)"), "{said:?}");
     assert!(refused.to_string().contains(" is locked by process "), "{refused}");
     drop(held);
 }

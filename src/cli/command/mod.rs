@@ -2,6 +2,7 @@
 
 mod clean;
 mod explain;
+mod gc;
 mod list;
 mod plan;
 mod run;
@@ -12,6 +13,7 @@ mod worker;
 
 pub(super) use clean::clean;
 pub(super) use explain::why;
+pub(super) use gc::gc;
 pub(super) use list::list;
 pub(super) use plan::plan;
 pub(super) use run::run;

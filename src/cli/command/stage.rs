@@ -92,10 +92,14 @@ fn only_look(context: &Context, unwritable: FsError) -> miette::Result<Report> {
     }
 }
 
-/// Locks the project, and says for whom it waits.
-pub(super) fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
+fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
+    wait_for(world, |waiting| Store::at(root).lock(cancel, waiting))
+}
+
+/// Takes a lock of the project, and says for whom it waits.
+pub(super) fn wait_for<T>(world: &World, take: impl FnOnce(&dyn Fn(&str)) -> T) -> T {
     let quiet = world.global.quiet;
-    Store::at(root).lock(cancel, |owner| {
+    take(&|owner| {
         if !quiet {
             ui::note(&format!("waiting for {owner}, which works on this project"));
         }

@@ -2,12 +2,14 @@
 
 mod data;
 mod fancy;
+mod garbage;
 mod json;
 mod message;
 mod plain;
 mod text;
 
 pub(super) use data::{data, note};
+pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
 pub(super) use json::{json_report, list_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
 pub(super) use text::{list_text, plan_dot, plan_text, status_text, why_text};
