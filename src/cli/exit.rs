@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    manifest::ManifestErrors, pack::PackError, plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
+    base::LockError, channel::ChannelError, exec::ExecError, manifest::ManifestErrors, pack::PackError,
+    plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
 };
 
 /// How the program ends.
@@ -44,10 +45,18 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if let Some(StoreError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
+    if let Some(ChannelError::Locked(LockError::Stopped(_))) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(ExecError::Cancelled) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
     if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. }) = error.downcast_ref() {
+    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =
+        error.downcast_ref()
+    {
         return Exit::Usage;
     }
     if let Some(errors) = error.downcast_ref::<WorkspaceErrors>() {

@@ -13,6 +13,7 @@ mod failures;
 mod firewall;
 mod gc;
 mod host;
+mod locking;
 mod locks;
 mod matrix;
 mod mpi;

@@ -114,7 +114,7 @@ impl FileLock {
             super::fs::create_dir_all(folder)?;
         }
         let started = Instant::now();
-        let own = Own::new(path)?;
+        let own = Own::new(path);
         let mut watch = Watch::new(means.silence);
         let mut asks_flock = means.flock;
         let mut flock = None;

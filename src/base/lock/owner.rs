@@ -56,6 +56,11 @@ impl Claim {
         }
     }
 
+    /// The same owner's, told apart from this one.
+    pub(super) fn another(&self) -> Self {
+        Self { token: random(), ..self.clone() }
+    }
+
     /// Whether its owner lives.
     pub(super) fn life(&self) -> Life {
         // A name that many machines have says nothing.
@@ -125,7 +130,7 @@ fn random() -> String {
     match fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)) {
         Ok(()) => hex::encode(bytes),
         // The address of a value differs from thread to thread, the time from lock to lock.
-        Err(_) => format!("{:p}{:?}", &raw const bytes, std::time::Instant::now()).replace(|it| it == ' ', ""),
+        Err(_) => format!("{:p}{:?}", &raw const bytes, std::time::Instant::now()).replace(' ', ""),
     }
 }
 

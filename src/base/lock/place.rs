@@ -26,6 +26,9 @@ use crate::base::{FsError, fs};
 /// A claim's file name is the lock's with this behind it.
 pub(super) const ENDING: &str = ".owner";
 
+/// How many takers in a row may have been killed while each removed the one before.
+const DEEPEST: usize = 16;
+
 /// Our claim, and where it belongs.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -38,7 +41,7 @@ pub(super) struct Own {
 #[derive(Debug)]
 pub(super) struct Held {
     place: PathBuf,
-    token: String,
+    claim: Claim,
     /// Dropping it ends the pulse.
     _pulse: Option<Sender<()>>,
 }
@@ -52,14 +55,17 @@ pub(super) enum Taking {
 }
 
 impl Own {
-    pub(super) fn new(lock: &Path) -> Result<Self, FsError> {
+    pub(super) fn new(lock: &Path) -> Self {
         let name = lock.file_name().unwrap_or_default();
         let mut place = name.to_owned();
         place.push(ENDING);
-        let claim = Claim::of_this_process();
+        Self::of(lock.with_file_name(place), Claim::of_this_process())
+    }
+
+    fn of(place: PathBuf, claim: Claim) -> Self {
         let mut bytes = serde_json::to_vec_pretty(&claim).expect("a claim holds nothing that JSON cannot say");
         bytes.push(b'\n');
-        Ok(Self { place: lock.with_file_name(place), claim, bytes })
+        Self { place, claim, bytes }
     }
 
     pub(super) fn place(&self) -> &Path {
@@ -69,34 +75,30 @@ impl Own {
     /// Tries to get into the place; a dead owner is removed first.
     pub(super) fn take(&self, watch: &mut Watch, pulse: Duration) -> Result<Taking, FsError> {
         loop {
-            match look(&self.place)? {
-                Some(found) if !watch.is_dead(&self.place, &found) => return Ok(Taking::InTheWay(found)),
-                Some(found) => {
-                    if !self.end(&self.place, &found, watch)? {
-                        return Ok(Taking::InTheWay(found));
-                    }
+            if let Some(found) = look(&self.place)? {
+                let gone = watch.is_dead(&self.place, &found) && self.end(&self.place, &found, (watch, 0))?;
+                if !gone {
+                    return Ok(Taking::InTheWay(found));
                 }
-                None => {}
             }
             if self.put(&self.place)? {
-                let (place, token) = (self.place.clone(), self.claim.token.clone());
-                return Ok(Taking::Done(Held { _pulse: beat(&place, pulse), place, token }));
+                let _pulse = beat(&self.place, pulse);
+                return Ok(Taking::Done(Held { place: self.place.clone(), claim: self.claim.clone(), _pulse }));
             }
         }
     }
 
-    /// Removes a dead claim, unless somebody else is at it. Says whether it is gone.
-    fn end(&self, place: &Path, dead: &Found, watch: &mut Watch) -> Result<bool, FsError> {
+    /// Removes a dead claim, unless somebody else is at it. Says whether it is gone. `depth` is how many ends of ends
+    /// this is about: each is what a taker that was killed has left.
+    fn end(&self, place: &Path, dead: &Found, (watch, depth): (&mut Watch, usize)) -> Result<bool, FsError> {
         let end = end_of(&self.place, &dead.identity());
         while !self.put(&end)? {
-            match look(&end)? {
-                None => {}
-                Some(other) if watch.is_dead(&end, &other) => {
-                    if !self.end(&end, &other, watch)? {
-                        return Ok(false);
-                    }
+            if let Some(other) = look(&end)? {
+                let gone =
+                    depth < DEEPEST && watch.is_dead(&end, &other) && self.end(&end, &other, (watch, depth + 1))?;
+                if !gone {
+                    return Ok(false);
                 }
-                Some(_) => return Ok(false),
             }
         }
         let removed = match look(place) {
@@ -144,22 +146,25 @@ impl Drop for Held {
 
 impl Held {
     fn release(&self) -> Result<(), FsError> {
-        let is_ours = || Ok(look(&self.place)?.is_some_and(|it| it.owner().is_some_and(|it| it.token == self.token)));
-        if !is_ours()? {
-            return Ok(());
-        }
-        let end = end_of(&self.place, &self.token);
-        match std::fs::hard_link(&self.place, &end) {
-            Ok(()) => {
-                if is_ours()? {
-                    fs::remove_file(&self.place)?;
-                }
-                fs::remove_file(&end)
-            }
-            Err(error) if knows_no_links(&error) => fs::remove_file(&self.place),
+        let end = end_of(&self.place, &self.claim.token);
+        match Own::of(self.place.clone(), self.claim.another()).put(&end) {
             // Somebody takes us for dead and is removing it.
-            Err(error) => Err(FsError::new("release", &self.place, error)),
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                let removed = self.remove();
+                fs::remove_file(&end)?;
+                removed
+            }
+            // On a full disk nobody can take anything anyhow.
+            Err(_) => self.remove(),
         }
+    }
+
+    /// Removes the claim, if it is still ours.
+    fn remove(&self) -> Result<(), FsError> {
+        let there = look(&self.place)?;
+        let is_ours = there.is_some_and(|it| it.owner().is_some_and(|it| it.token == self.claim.token));
+        if is_ours { fs::remove_file(&self.place) } else { Ok(()) }
     }
 }
 
@@ -178,7 +183,7 @@ pub(super) fn tidy(own: &Own, watch: &mut Watch) {
         if rest.starts_with(".new-") {
             drop(fs::remove_file(&path));
         } else if rest.starts_with(".end-") {
-            drop(own.end(&path, &found, watch));
+            drop(own.end(&path, &found, (watch, 0)));
         }
     }
 }

@@ -148,16 +148,17 @@ fn many_that_find_one_dead_claim_take_it_over_one_at_a_time() {
 #[test]
 fn the_claim_of_a_dead_process_is_taken_over_at_once() {
     let mine = Claim::of_this_process();
-    let stale: [(&str, Box<dyn Fn(&mut Claim)>); 4] = [
-        ("its process has ended", Box::new(|it| it.process = dead_process())),
-        ("its number is another process's now", Box::new(|it| it.started -= 1)),
-        ("the machine was started again", Box::new(|it| it.boot = "another".to_owned())),
-        ("there is no such number", Box::new(|it| it.process = u32::MAX)),
+    type Change = fn(&mut Claim);
+    let stale: [(&str, Change); 4] = [
+        ("its process has ended", |it| it.process = dead_process()),
+        ("its number is another process's now", |it| it.started -= 1),
+        ("the machine was started again", |it| it.boot = "another".to_owned()),
+        ("there is no such number", |it| it.process = u32::MAX),
     ];
     for means in [CLAIMS, BOTH] {
         for (why, change) in &stale {
             let (folder, lock, claim) = place();
-            leave(&claim, |it| change(it));
+            leave(&claim, change);
             let held = attempt(means, &lock).unwrap_or_else(|error| panic!("{why}: {error}"));
             let now: Claim = serde_json::from_slice(&fs::read(&claim).unwrap()).unwrap();
             assert_eq!((now.process, &now.host), (mine.process, &mine.host));
@@ -290,6 +291,23 @@ fn what_killed_takers_leave_is_removed() {
     assert_eq!(names(folder.path()), ["lock.owner"]);
     drop(held);
     assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn claims_that_name_each_other_do_not_hang_it() {
+    let (folder, lock, claim) = place();
+    let dead = |name: &str, token: &str| {
+        leave(&folder.path().join(name), |it| {
+            it.process = dead_process();
+            it.token = token.to_owned();
+        });
+    };
+    dead("lock.owner", "first");
+    dead("lock.owner.end-first", "second");
+    dead("lock.owner.end-second", "first");
+    let refused = attempt(CLAIMS, &lock).unwrap_err();
+    assert!(matches!(refused, LockError::Held { .. }), "{refused}");
+    assert!(claim.exists());
 }
 
 #[test]
