@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::{Context, ExecError, Look, Outputs, look, look::changes_so_far};
-use crate::{fingerprint::Reason, plan::Index};
+use crate::{
+    fingerprint::Reason,
+    plan::{Index, NodeId},
+};
 
 /// What is known of a node before a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -24,6 +27,33 @@ pub struct Status {
     pub state: State,
     /// Why it is not fresh.
     pub reason: Option<Reason>,
+}
+
+/// What a look at a plan that nothing may be written for has found.
+#[derive(Debug)]
+pub enum Seen {
+    /// Every node is fresh: this is what they made.
+    Fresh(Outputs),
+    /// The first node that is not, and why.
+    ToDo(NodeId, Reason),
+}
+
+/// Looks at the nodes of the plan until one has to run.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn see(context: &Context) -> Result<Seen, ExecError> {
+    let mut outputs = Outputs::new();
+    for (index, node) in context.plan.iter() {
+        match look(context, index, &outputs)? {
+            Look::Fresh(output) => outputs.insert(index, output),
+            Look::Kept(_) => {
+                return Ok(Seen::ToDo(node.id.clone(), Reason::OutputGone("its entry in the index".to_owned())));
+            }
+            Look::Stale(stale) => return Ok(Seen::ToDo(node.id.clone(), stale.reason)),
+        };
+    }
+    Ok(Seen::Fresh(outputs))
 }
 
 /// Looks at every node of the plan, in its order.
