@@ -3,16 +3,16 @@
 use std::{collections::BTreeMap, io::BufReader, io::Read as _, path::Path};
 
 use rattler_conda_types::package::{FileMode, PathType, PathsJson};
-use rattler_package_streaming::seek::stream_conda_info;
+use rattler_package_streaming::seek::{stream_conda_content, stream_conda_info};
 
 use super::{error::ChannelError, index};
 use crate::base::Digest;
 
-// 1: paths, the other info files by their bytes, index.json without timestamp and key.
-const SCHEMA: u32 = 1;
+// 1: paths, the other info files by their bytes, index.json without timestamp and key. 2: modes.
+const SCHEMA: u32 = 2;
 
-/// The digest of what an archive holds: every installed path (with its sha256, size, kind, prefix mode and `no_link`),
-/// and every file of its `info` folder. `key` is the short key in the build string; it is blanked wherever it stands in
+/// The digest of what an archive holds: every installed path (with its sha256, size, kind, prefix mode, `no_link`
+/// and permissions), and every file of its `info` folder. `key` is the short key in the build string; it is blanked wherever it stands in
 /// the build string and in the run exports, and the timestamp is left out, so that the digest says whether a rebuild
 /// under another key yielded the same thing. The rendered recipe, `hash_input.json` and the git list are left out: they
 /// repeat the inputs. An empty `key` blanks nothing.
@@ -49,7 +49,24 @@ pub fn content_digest(archive: &Path, key: &str) -> Result<Digest, ChannelError>
             _ => hasher.field(path, bytes),
         }
     }
+    // No file of `info` holds them, and they are what makes a file a program.
+    for (path, mode) in modes(archive)? {
+        hasher.field(&format!("mode of {path}"), &mode.to_le_bytes());
+    }
     Ok(hasher.0.into())
+}
+
+/// The permissions of what is installed, by path.
+fn modes(archive: &Path) -> Result<BTreeMap<String, u32>, ChannelError> {
+    let bad = |error: &dyn std::fmt::Display| ChannelError::archive(archive, error);
+    let mut modes = BTreeMap::new();
+    let mut content = stream_conda_content(BufReader::new(index::open(archive)?)).map_err(|error| bad(&error))?;
+    for file in content.entries().map_err(|error| bad(&error))? {
+        let file = file.map_err(|error| bad(&error))?;
+        let path = file.path().map_err(|error| bad(&error))?.to_string_lossy().into_owned();
+        modes.insert(path, file.header().mode().map_err(|error| bad(&error))?);
+    }
+    Ok(modes)
 }
 
 fn info_files(archive: &Path) -> Result<BTreeMap<String, Vec<u8>>, ChannelError> {
