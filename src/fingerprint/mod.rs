@@ -11,7 +11,7 @@
 //! | the build strings of local packages that it pins exactly | build | |
 //! | specs, channels, the target's virtual packages, the content of its local packages | lock | the order of toml keys |
 //! | the locked packages | install, test, pack | the prefix's path |
-//! | the test script | test | |
+//! | the test script: bytes, exec bit | test | files that it reads |
 //! | archive format and level | pack | the number of threads |
 //!
 //! Knows nothing of: where records are kept, who runs a node.
