@@ -9,6 +9,7 @@ mod book;
 mod client;
 mod commands;
 mod errors;
+mod exact;
 mod failures;
 mod firewall;
 mod host;
