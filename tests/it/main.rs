@@ -13,6 +13,7 @@ mod exact;
 mod failures;
 mod firewall;
 mod host;
+mod locking;
 mod matrix;
 mod mpi;
 mod packs;
