@@ -26,8 +26,8 @@ mod tree;
 
 pub use error::FingerprintError;
 pub use inputs::{
-    BuildInputs, LockInputs, PackInputs, ResolveInputs, ScanFn, TestInputs, build_inputs, install_inputs, lock_inputs,
-    outer_sources, pack_inputs, resolve_inputs, test_inputs,
+    BuildInputs, LockInputs, PACKAGE, PackInputs, ResolveInputs, ScanFn, TestInputs, build_inputs, install_inputs,
+    lock_inputs, outer_sources, pack_inputs, resolve_inputs, test_inputs,
 };
 pub use key::{Inputs, Key};
 pub use reason::{Change, Reason};

@@ -86,12 +86,39 @@ pub(super) fn rows() -> Vec<Row> {
             Then::Runs(
                 "dirty  build:alone  (never done)
                  dirty  build:user  (never done)
+                 dirty  resolve:user  (never done)
                  dirty  lock:both  (never done)
                  dirty  install:both  (never done)
                  dirty  pack:both  (never done)",
             ),
         ),
         Row::nothing("the base channel gets a newer version of what is locked", |it| supply(it, "1.1.0")),
+        Row::nothing("a comment in the recipe that uses it, taken back", |it| {
+            it.edit("recipes/user/recipe.yaml", "build:", "# A comment.\nbuild:");
+            it.run(&["build"]).success();
+            it.edit("recipes/user/recipe.yaml", "# A comment.\n", "");
+        }),
+        Row::new(
+            "`lock --update` of the recipe: what is built with it runs, and what holds that",
+            |it| drop(it.run(&["lock", "--update", "user"]).success()),
+            Then::Runs(
+                "dirty  build:user  (host-environment/zlet changed)
+                 maybe  lock:both  (waits for build:user)
+                 maybe  install:both  (waits for lock:both)
+                 maybe  pack:both  (waits for install:both)
+                 why  build:user  host-environment/zlet  1.0.0 [..] => 1.1.0 [..]",
+            ),
+        ),
+        Row::new(
+            "`lock --update` of the environment",
+            |it| drop(it.run(&["lock", "--update", "both"]).success()),
+            Then::RunsAndKeepsPackages(
+                "dirty  install:both  (package/zlet changed)
+                 maybe  pack:both  (waits for install:both)
+                 why  install:both  package/zlet  1.0.0 [..] => 1.1.0 [..]",
+            ),
+        ),
+        Row::nothing("one more version", |it| supply(it, "1.2.0")),
         Row::new(
             "one more base channel, which has nothing to add",
             |it| {
@@ -101,15 +128,16 @@ pub(super) fn rows() -> Vec<Row> {
                 }
             },
             Then::RunsAndKeepsPackages(
-                "dirty  lock:both  (channels changed)
+                "dirty  resolve:user  (channels changed)
+                 dirty  lock:both  (channels changed)
                  why  lock:both  channels  ./supplier/output => ./supplier/output ./empty",
             ),
         ),
         Row::new(
             "a spec that only the newer version satisfies",
-            |it| it.edit("project.toml", "\"zlet\"]", "\"zlet >=1.1\"]"),
+            |it| it.edit("project.toml", "\"zlet\"]", "\"zlet >=1.2\"]"),
             Then::RunsAndKeepsPackages(
-                "dirty  lock:both  (spec/zlet >=1.1 is new, and 1 more)
+                "dirty  lock:both  (spec/zlet >=1.2 is new, and 1 more)
                  maybe  install:both  (waits for lock:both)
                  maybe  pack:both  (waits for install:both)",
             ),
@@ -197,7 +225,9 @@ pub(super) fn snake_rows() -> Vec<Row> {
             "the first run",
             |_| {},
             Then::Runs(
-                "dirty  build:anywhere  (never done)
+                "dirty  resolve:anywhere  (never done)
+                 dirty  resolve:native[python=3.11]  (never done)
+                 dirty  build:anywhere  (never done)
                  dirty  build:native[python=3.11]  (never done)
                  dirty  lock:snake-py311  (never done)
                  dirty  install:snake-py311  (never done)
@@ -228,7 +258,8 @@ pub(super) fn snake_rows() -> Vec<Row> {
             "one more Python: what is for any of them stays",
             |it| it.edit("project.toml", "\"3.11\"]", "\"3.11\", \"3.12\"]"),
             Then::Runs(
-                "dirty  build:native[python=3.12]  (never done)
+                "dirty  resolve:native[python=3.12]  (never done)
+                 dirty  build:native[python=3.12]  (never done)
                  dirty  lock:snake-py312  (never done)
                  dirty  install:snake-py312  (never done)
                  dirty  test:snake-py312  (never done)",

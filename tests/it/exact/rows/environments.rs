@@ -62,6 +62,19 @@ pub(super) fn rows() -> Vec<Row> {
             Then::RunsAndKeepsPackages("dirty  lock:old  (virtual-packages changed)"),
         ),
         Row::new(
+            "packages and locks are brought up to date alone, and the rest is left for later",
+            |it| {
+                it.write("shared/words/list.txt", "eight\n");
+                it.run(&["lock"]).success();
+            },
+            Then::Runs(
+                "dirty  install:full-*  (package/words changed)
+                 maybe  test:full-*  (waits for install:full-*)
+                 maybe  pack:full-*  (waits for install:full-*)
+                 why  install:full-flavourbold  package/words  3.1.0 [..] => 3.1.0 [..]",
+            ),
+        ),
+        Row::new(
             "the lock file is gone",
             |it| fs::remove_file(it.path("envbuild.lock")).unwrap(),
             Then::RunsAndKeepsPackages(
