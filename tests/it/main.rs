@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod content_names;
 mod errors;
+mod exact;
 mod failures;
 mod firewall;
 mod gc;
