@@ -8,6 +8,7 @@ use crate::{
     base::{self, FsError},
     build::BuildError,
     channel::ChannelError,
+    conda::CondaError,
     fetch::FetchError,
     fingerprint::FingerprintError,
     install::InstallError,
@@ -114,6 +115,17 @@ pub enum ExecError {
         /// What is wrong with it.
         why: String,
     },
+    /// A package that was to be compared with a second build was not built a first time.
+    #[error("`{node}` is not built, so there is nothing to compare with")]
+    #[diagnostic(code(envbuild::exec::unbuilt), help("run `envbuild build`"))]
+    Unbuilt {
+        /// The node.
+        node: String,
+    },
+    /// An archive that cannot be compared.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conda(#[from] CondaError),
     /// The run was stopped.
     #[error("stopped")]
     #[diagnostic(code(envbuild::exec::cancelled))]

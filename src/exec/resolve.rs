@@ -64,12 +64,15 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     Ok(inputs)
 }
 
-struct PackageName {
-    name: String,
-    rest: String,
+/// A locked package as an input.
+pub(super) struct PackageName {
+    /// Its name.
+    pub(super) name: String,
+    /// Its version, build string and hash.
+    pub(super) rest: String,
 }
 
-fn package_name(record: &RepoDataRecord) -> PackageName {
+pub(super) fn package_name(record: &RepoDataRecord) -> PackageName {
     let package = &record.package_record;
     let rest = format!("{} {} {}", package.version, package.build, package_digest(record));
     PackageName { name: package.name.as_normalized().to_owned(), rest }
@@ -85,7 +88,8 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
         LockPolicy::Follow => ResolvePolicy::Prefer,
     };
     let scratch = context.scratch()?;
-    let mut cell = build::order(context, job, &job.stale.key.short(), scratch.path())?;
+    let needs = build::packages(&job.outputs);
+    let mut cell = build::order(context, package, &needs, scratch.path())?;
     // What a channel brought that the manifest does not name any more is not kept.
     let named = |it: &RepoDataRecord| {
         let channel = it.channel.as_deref().unwrap_or_default().trim_end_matches('/');
@@ -93,7 +97,8 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
     };
     cell.locked.retain(named);
     let order = ResolveJob { build: cell, policy };
-    let resolved: Result<Environments, ExecError> = worker::run(context, node, &Order::Resolve(order), scratch.path());
+    let log = context.store.log(&node.id);
+    let resolved: Result<Environments, ExecError> = worker::run(context, &Order::Resolve(order), scratch.path(), &log);
     let resolved = match resolved {
         Err(ExecError::Build { why }) if policy == ResolvePolicy::Keep => return Err(ExecError::Locked { why }),
         Err(ExecError::Build { why }) => return Err(ExecError::Unresolved { why }),

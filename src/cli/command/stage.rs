@@ -113,7 +113,8 @@ fn only_look(context: &Context, unwritable: FsError) -> miette::Result<Report> {
     }
 }
 
-fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
+/// Locks the project against other runs.
+pub(super) fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
     wait_for(world, |waiting| Store::at(root).lock(cancel, waiting))
 }
 

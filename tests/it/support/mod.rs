@@ -7,6 +7,7 @@ mod normalise;
 mod project;
 mod ran;
 mod running;
+mod trio;
 
 use std::{
     fs,
@@ -18,6 +19,7 @@ pub(crate) use mounts::Mounts;
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};
+pub(crate) use trio::trio;
 
 /// The root of this repository.
 pub(crate) fn repository() -> &'static Path {
