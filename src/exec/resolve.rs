@@ -86,9 +86,16 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
     };
     let scratch = context.scratch()?;
     let needs = build::packages(&job.outputs);
-    let order = ResolveJob { build: build::order(context, package, &needs, scratch.path())?, policy };
-    let resolved: Result<Environments, ExecError> =
-        worker::run(context, &Order::Resolve(order), scratch.path(), &context.store.log(&node.id));
+    let mut cell = build::order(context, package, &needs, scratch.path())?;
+    // What a channel brought that the manifest does not name any more is not kept.
+    let named = |it: &RepoDataRecord| {
+        let channel = it.channel.as_deref().unwrap_or_default().trim_end_matches('/');
+        context.workspace.channels.iter().any(|it| it.channel.base_url.as_str().trim_end_matches('/') == channel)
+    };
+    cell.locked.retain(named);
+    let order = ResolveJob { build: cell, policy };
+    let log = context.store.log(&node.id);
+    let resolved: Result<Environments, ExecError> = worker::run(context, &Order::Resolve(order), scratch.path(), &log);
     let resolved = match resolved {
         Err(ExecError::Build { why }) if policy == ResolvePolicy::Keep => return Err(ExecError::Locked { why }),
         Err(ExecError::Build { why }) => return Err(ExecError::Unresolved { why }),
