@@ -120,9 +120,18 @@ fn relock(context: &Context, package: &Package, resolved: Environments) -> Resul
             virtual_packages: virtual_packages.clone(),
             packages,
         });
-        if locked.get(&name).map(locked_digest) != environment.as_ref().map(locked_digest) {
+        // Equal packages may come from another channel than before: the lock file says from where.
+        if locked.get(&name).map(places) != environment.as_ref().map(places) {
             changes.push((name, environment));
         }
     }
     if changes.is_empty() { Ok(()) } else { context.relock(changes) }
+}
+
+/// What is locked and where it is from, in one order.
+fn places(environment: &LockedEnvironment) -> Vec<String> {
+    let mut places: Vec<String> =
+        environment.packages.iter().map(|it| format!("{} {}", it.url, package_digest(it))).collect();
+    places.sort();
+    places
 }
