@@ -5,8 +5,17 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
-    base::FsError, build::BuildError, channel::ChannelError, fetch::FetchError, fingerprint::FingerprintError,
-    install::InstallError, lock::LockError, pack::PackError, solve::SolveError, store::StoreError,
+    base::{self, FsError},
+    build::BuildError,
+    channel::ChannelError,
+    conda::CondaError,
+    fetch::FetchError,
+    fingerprint::FingerprintError,
+    install::InstallError,
+    lock::LockError,
+    pack::PackError,
+    solve::SolveError,
+    store::StoreError,
 };
 
 /// A job that failed.
@@ -106,6 +115,17 @@ pub enum ExecError {
         /// What is wrong with it.
         why: String,
     },
+    /// A package that was to be compared with a second build was not built a first time.
+    #[error("`{node}` is not built, so there is nothing to compare with")]
+    #[diagnostic(code(envbuild::exec::unbuilt), help("run `envbuild build`"))]
+    Unbuilt {
+        /// The node.
+        node: String,
+    },
+    /// An archive that cannot be compared.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conda(#[from] CondaError),
     /// The run was stopped.
     #[error("stopped")]
     #[diagnostic(code(envbuild::exec::cancelled))]
@@ -133,7 +153,7 @@ pub enum ExecError {
     /// The local channel.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Channel(#[from] ChannelError),
+    Channel(ChannelError),
     /// The solver.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -150,6 +170,15 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+}
+
+impl From<ChannelError> for ExecError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Locked(base::LockError::Stopped(_)) => Self::Cancelled,
+            other => Self::Channel(other),
+        }
+    }
 }
 
 /// An error as plain text: what happened, each problem of several, what to do.

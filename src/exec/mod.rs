@@ -3,9 +3,11 @@
 //! Knows nothing of: which node comes next, how a run is shown.
 
 mod build;
+mod check;
 mod context;
 mod environment;
 mod error;
+mod garbage;
 mod leftovers;
 mod local;
 mod look;
@@ -18,14 +20,16 @@ mod survey;
 mod worker;
 
 pub use build::complete_index;
+pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;
 pub use error::{ExecError, tell};
+pub use garbage::{Category, Garbage, Garbages, dispose, garbage};
 pub use local::Local;
 pub use look::{Look, Stale, look, settle};
 pub use perform::{Outcome, perform};
 pub use process::Children;
-pub use survey::{State, Status, survey};
+pub use survey::{Seen, State, Status, see, survey};
 pub use worker::worker;
 
 use crate::plan::Index;

@@ -31,6 +31,33 @@ pub struct Status {
     pub waits_for: Vec<NodeId>,
 }
 
+/// What a look at a plan that nothing may be written for has found.
+#[derive(Debug)]
+pub enum Seen {
+    /// Every node is fresh: this is what they made.
+    Fresh(Outputs),
+    /// The first node that is not, and why.
+    ToDo(NodeId, Reason),
+}
+
+/// Looks at the nodes of the plan until one has to run.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn see(context: &Context) -> Result<Seen, ExecError> {
+    let mut outputs = Outputs::new();
+    for (index, node) in context.plan.iter() {
+        match look(context, index, &outputs)? {
+            Look::Fresh(output) => outputs.insert(index, output),
+            Look::Kept(_) => {
+                return Ok(Seen::ToDo(node.id.clone(), Reason::OutputGone("its entry in the index".to_owned())));
+            }
+            Look::Stale(stale) => return Ok(Seen::ToDo(node.id.clone(), stale.reason)),
+        };
+    }
+    Ok(Seen::Fresh(outputs))
+}
+
 /// Looks at every node of the plan, in its order.
 ///
 /// # Errors

@@ -144,6 +144,18 @@ fn what_a_build_tool_exports_is_locked_with_it() {
 }
 
 #[test]
+fn what_a_channel_brought_goes_with_the_channel() {
+    let (upstream, other) = (Upstream::new(), Upstream::new());
+    let project = upstream.downstream();
+    project.run(&["build", "app"]).success();
+    let other = project.env("ENVBUILD_CHANNELS", other.0.path("output"));
+    let place = upstream.0.path("output").to_string_lossy().into_owned();
+    assert!(other.read("envbuild.lock").contains(&place));
+    other.run(&["build", "app"]).success();
+    assert!(!other.read("envbuild.lock").contains(&place), "{}", other.read("envbuild.lock"));
+}
+
+#[test]
 fn every_environment_moves_when_none_is_named() {
     let upstream = Upstream::new();
     let project = upstream.downstream();

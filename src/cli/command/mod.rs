@@ -1,7 +1,9 @@
 //! One file for each verb.
 
+mod check;
 mod clean;
 mod explain;
+mod gc;
 mod list;
 mod lock;
 mod plan;
@@ -11,8 +13,10 @@ mod status;
 mod unpack;
 mod worker;
 
+pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
+pub(super) use gc::gc;
 pub(super) use list::list;
 pub(super) use lock::lock;
 pub(super) use plan::plan;

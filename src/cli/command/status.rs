@@ -1,7 +1,5 @@
 //! `status`: what is done, stale or failed, how long it took, and how much room it takes.
 
-use std::path::Path;
-
 use super::{World, plan::planned};
 use crate::{
     base::fs,
@@ -28,7 +26,7 @@ pub(in crate::cli) fn status(world: &World, args: &StatusArgs) -> miette::Result
         facts,
         last: last.ended,
         now: clock::now(),
-        folders: ["output", "dist", ".envbuild"].map(|it| (it, size(&root.join(it)))),
+        folders: ["output", "dist", ".envbuild"].map(|it| (it, fs::size(&root.join(it)))),
     };
     match args.format {
         Format::Text => ui::status_text(&overview)?,
@@ -63,11 +61,5 @@ fn bytes(context: &Context, output: &Output) -> Option<u64> {
         Output::Archive { file, .. } => context.workspace.root.join(file),
         Output::Locked { .. } | Output::Tested { .. } => return None,
     };
-    path.exists().then(|| size(&path))
-}
-
-/// The bytes of all files below a folder; what cannot be read counts as nothing.
-pub(super) fn size(path: &Path) -> u64 {
-    let Ok(metadata) = path.symlink_metadata() else { return 0 };
-    if metadata.is_dir() { fs::list(path).unwrap_or_default().iter().map(|it| size(it)).sum() } else { metadata.len() }
+    path.exists().then(|| fs::size(&path))
 }

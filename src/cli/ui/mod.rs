@@ -1,7 +1,9 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
+mod check;
 mod data;
 mod fancy;
+mod garbage;
 mod json;
 mod message;
 mod picture;
@@ -9,7 +11,9 @@ mod plain;
 mod status;
 mod text;
 
+pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
+pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
 pub(super) use json::{json_report, list_json, lock_json, plan_json, why_json};
 pub(super) use message::{bytes, summary};
 pub(super) use status::{NodeFacts, Overview, status_json, status_text};
