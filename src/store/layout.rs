@@ -190,12 +190,13 @@ impl Store {
     /// When it cannot be written.
     pub fn remember_run(&self, run: LastRun) -> Result<(), StoreError> {
         let mut all = self.last_run()?;
-        // A node that had nothing to do is known by the run that did it.
+        // A node that had nothing to do is known by the run that did it, and not by one that failed since.
         let news = |(node, (result, ..)): &(NodeId, (NodeResult, _, _))| {
-            *result != NodeResult::Fresh || !all.nodes.contains_key(node)
+            *result != NodeResult::Fresh || !matches!(all.nodes.get(node), Some((NodeResult::Built, ..)))
         };
         let news: Vec<_> = run.nodes.into_iter().filter(news).collect();
         all.nodes.extend(news);
+        all.ended = run.ended;
         self.write(&self.root.join("last-run.json"), &all)
     }
 

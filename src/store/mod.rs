@@ -10,5 +10,5 @@ mod shelves;
 
 pub use error::StoreError;
 pub use layout::Store;
-pub use record::{LastRun, NodeResult, Output, PackageFile, Record};
+pub use record::{Ended, LastRun, NodeResult, Output, PackageFile, Record};
 pub use shelves::Shelf;

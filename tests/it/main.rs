@@ -4,6 +4,7 @@
 
 mod support;
 
+mod answers;
 mod base_channel;
 mod book;
 mod client;

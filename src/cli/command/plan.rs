@@ -21,6 +21,7 @@ pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exi
         PlanFormat::Text => ui::plan_text(&context, &statuses, &world.global)?,
         PlanFormat::Json => ui::plan_json(&context.plan, &statuses)?,
         PlanFormat::Dot => ui::plan_dot(&context.plan, &statuses)?,
+        PlanFormat::Svg => ui::plan_svg(&context.plan, &statuses)?,
     }
     Ok(Exit::Success)
 }

@@ -1,6 +1,6 @@
 //! `all`, `build`, `lock`, `install`, `test`, `pack`: run the plan up to a stage.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::World;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     cli::{
         Exit,
         args::{Format, How, RunArgs},
+        clock,
         project::{self, jobs, settings},
         signals, ui,
     },
@@ -93,16 +94,17 @@ pub(super) fn bring_up_to_date(
     let mut reporter = ui::reporter(&world.global, &context);
     let look = |index, outputs: &_| settle(&context, index, outputs);
     let mut executor = Local::new(Arc::clone(&context));
+    let started = Instant::now();
     let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);
     drop(reporter);
-    let closed = close(&context, &report);
+    let closed = close(&context, &report, started.elapsed().as_secs_f64());
     Ok((context, report, closed))
 }
 
 /// What is done when every node has ended.
-fn close(context: &Context, report: &Report) -> miette::Result<()> {
+fn close(context: &Context, report: &Report, seconds: f64) -> miette::Result<()> {
     exec::complete_index(context, &report.outputs)?;
-    Ok(context.store.remember_run(report.last_run())?)
+    Ok(context.store.remember_run(report.last_run(clock::now(), seconds))?)
 }
 
 /// The report of a run that has nothing to do, in a project that cannot be written to.
