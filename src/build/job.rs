@@ -38,6 +38,9 @@ pub struct BuildJob {
     pub libraries: Vec<String>,
     /// How many processors the build may use (`CPU_COUNT`).
     pub cpus: u32,
+    /// The `MAKEFLAGS` that lead makes to a jobserver; empty when there is none.
+    #[serde(default)]
+    pub make_flags: String,
     /// The folder that receives the archive.
     pub out: PathBuf,
 }

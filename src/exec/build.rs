@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 
 use super::{Context, ExecError, Job, Outputs, process};
 use crate::{
-    base::{Network, fs},
+    base::{FsError, Network, fs},
     build::{BuildJob, Built, FetchedSource, Sibling},
     channel::{Published, content_digest},
     fetch::{self, FetchError, FetchRequest, SourceRef},
@@ -44,7 +44,8 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
         sources,
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
-        cpus: context.settings.cpus,
+        cpus: package.resources.cpus.map_or(context.settings.cpus, |it| it.min(context.settings.machine.cpus)),
+        make_flags: String::new(),
         out: scratch.path().join("out"),
     };
     let built = in_worker(context, node, &order, scratch.path())?;
@@ -119,8 +120,8 @@ fn in_worker(context: &Context, node: &Node, order: &BuildJob, scratch: &Path) -
     let result = super::worker::result_file(&job_file);
     let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
     fs::write_atomic(&job_file, &bytes)?;
-    let shim = super::worker::patchelf_shim(&context.settings.cache, &context.settings.program)?;
     let path = context.settings.environment.get("PATH").map_or("", String::as_str);
+    let path = super::shims::path(&context.settings.cache, &context.settings.program, path)?;
     let mut command = Command::new(&context.settings.program);
     command.arg("worker").arg("--job").arg(&job_file);
     command.env("RATTLER_CACHE_DIR", &context.settings.cache);
@@ -128,7 +129,12 @@ fn in_worker(context: &Context, node: &Node, order: &BuildJob, scratch: &Path) -
     let temporary = scratch.join("tmp");
     fs::create_dir_all(&temporary)?;
     command.env("TMPDIR", &temporary);
-    command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
+    command.env("PATH", path);
+    let held = context.workspace.packages[node.subject].resources.cpus.unwrap_or(1);
+    let pipe = |source| FsError::new("make", "a pipe for the jobserver", source);
+    // Whatever the build has borrowed comes back when this is dropped.
+    let seat = context.jobserver.seat(held.min(context.settings.machine.cpus)).map_err(pipe)?;
+    command.stdin(seat.stdin().map_err(pipe)?);
     let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
     match super::worker::read_result(&result)? {
         Some(Ok(built)) if status.success() => Ok(built),

@@ -19,6 +19,18 @@ pub enum ExecError {
         /// The worker's last word.
         why: String,
     },
+    /// A build that declares more memory than there is.
+    #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
+    #[diagnostic(
+        code(envbuild::exec::too_big),
+        help("lower `memory` in the recipe's `resources` in project.toml, or build where there is more")
+    )]
+    TooBig {
+        /// What is declared, in bytes.
+        wanted: u64,
+        /// What the machine has, in bytes.
+        there: u64,
+    },
     /// A git source that names no commit: what it gives today is not what it gives tomorrow.
     #[error("the git source `{url}` is at `{rev}`, which moves")]
     #[diagnostic(
@@ -143,6 +155,11 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+}
+
+/// Bytes in the unit that manifests are written in.
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 /// An error as plain text: what happened, each problem of several, what to do.

@@ -15,6 +15,7 @@ mod host;
 mod matrix;
 mod mpi;
 mod packs;
+mod parallel;
 mod quickstart;
 mod repair;
 mod stopping;

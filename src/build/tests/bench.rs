@@ -47,6 +47,7 @@ impl Bench {
             run_paths: Vec::new(),
             libraries: Vec::new(),
             cpus: 2,
+            make_flags: String::new(),
             out: self.path("out"),
         }
     }

@@ -49,16 +49,22 @@ pub(super) fn bring_up_to_date(
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     let context = Arc::new(Context::new(project.workspace, plan, rt, settings));
-    signals::watch(context.cancel.clone(), context.children.clone());
+    let screen = ui::Screen::default();
+    let drawn = screen.clone();
+    signals::watch(context.cancel.clone(), context.children.clone(), move || drawn.close());
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
     }
+    let machine = context.settings.machine;
     let options = Options {
-        jobs: jobs(how) as usize,
+        jobs: jobs(how, &machine) as usize,
+        machine,
+        claims: &run::claims(&context.plan, &context.workspace),
+        expected: &|| run::expected(&context.plan, &|it| context.took(&context.plan.node(it).id)),
         failures: if how.keep_going { Failures::KeepGoing } else { Failures::Stop },
         cancel: &context.cancel,
     };
-    let mut reporter = ui::reporter(&world.global, &context);
+    let mut reporter = ui::reporter(&world.global, &context, screen);
     let look = |index, outputs: &_| settle(&context, index, outputs);
     let mut executor = Local::new(Arc::clone(&context));
     let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);

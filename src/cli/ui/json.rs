@@ -42,6 +42,7 @@ pub(in crate::cli) fn plan_json(plan: &Plan, statuses: &[Status]) -> Result<(), 
 
 /// The end of a run with `--format json`.
 pub(in crate::cli) fn json_report(context: &Context, report: &Report) -> Result<(), FsError> {
+    let blocked = report.blocked();
     let nodes: Vec<Value> = report
         .nodes
         .iter()
@@ -55,6 +56,8 @@ pub(in crate::cli) fn json_report(context: &Context, report: &Report) -> Result<
                 "result": node.result,
                 "reason": said,
                 "seconds": (node.seconds * 1000.0).round() / 1000.0,
+                "because": node.because,
+                "blocked": blocked.get(&node.id).cloned().unwrap_or_default(),
                 "log": if log.is_file() { Value::String(relative(&log, &context.workspace.root)) } else { Value::Null },
             })
         })

@@ -8,6 +8,7 @@ mod plain;
 mod text;
 
 pub(super) use data::{data, note};
+pub(super) use fancy::Screen;
 pub(super) use json::{json_report, list_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
 pub(super) use text::{list_text, plan_dot, plan_text, status_text, why_text};
@@ -50,10 +51,10 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Who shows a run: bars on a terminal, lines in a pipe, nothing when quiet.
-pub(super) fn reporter<'a>(global: &Global, context: &'a Context) -> Box<dyn Reporter + 'a> {
+pub(super) fn reporter<'a>(global: &Global, context: &'a Context, screen: Screen) -> Box<dyn Reporter + 'a> {
     let terminal = std::io::stderr().is_terminal();
     if terminal && !global.quiet {
-        Box::new(fancy::Fancy::new(global.verbose, context))
+        Box::new(fancy::Fancy::new(global.verbose, context, screen))
     } else {
         Box::new(plain::Plain::new(global, context))
     }
