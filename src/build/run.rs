@@ -71,7 +71,8 @@ fn tools(job: &BuildJob) -> Configuration {
     let packages = job.cache.join(rattler_cache::PACKAGE_CACHE_DIR);
     tools.package_cache = PackageCache::new_layered([packages], false, ValidationMode::Full);
     // Also without a jobserver: this is the library's one way to tell a script how many processors it may use.
-    tools.jobserver = Some(JobserverEnv { makeflags: job.make_flags.clone(), cpu_count: usize::try_from(job.cpus).ok() });
+    tools.jobserver =
+        Some(JobserverEnv { makeflags: job.make_flags.clone(), cpu_count: usize::try_from(job.cpus).ok() });
     tools
 }
 

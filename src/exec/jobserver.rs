@@ -56,7 +56,14 @@ struct Borrower {
 impl Jobserver {
     /// Nobody holds anything yet.
     pub(super) fn new(cores: u32) -> Self {
-        Self(Arc::new(Mutex::new(Lending { cores, held: 0, seats: BTreeMap::new(), next: 0, served: 0, at_work: false })))
+        Self(Arc::new(Mutex::new(Lending {
+            cores,
+            held: 0,
+            seats: BTreeMap::new(),
+            next: 0,
+            served: 0,
+            at_work: false,
+        })))
     }
 
     /// Tells how many processors the jobs hold. Says whether as many are free of what builds have borrowed.

@@ -44,23 +44,22 @@ pub(super) fn next(name: &OsStr, path: &str) -> Option<PathBuf> {
         let real = fs::canonicalize(it).ok();
         real.is_some() && real != own && real.as_deref().and_then(Path::file_name) != own_name
     };
-    let runs =
-        |it: &PathBuf| it.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let runs = |it: &PathBuf| it.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
     path.split(':').map(|it| Path::new(it).join(name)).find(|it| runs(it) && other(it))
 }
 
 /// Whether `MAKEFLAGS` names a jobserver that this process can reach: whoever starts a process may close its pipe.
 fn offers_jobserver(flags: &str) -> bool {
     let is_pipe = |path: &str| fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
-    let named = flags.split_ascii_whitespace().filter_map(|it| {
-        it.strip_prefix("--jobserver-auth=").or_else(|| it.strip_prefix("--jobserver-fds="))
-    });
+    let named = flags
+        .split_ascii_whitespace()
+        .filter_map(|it| it.strip_prefix("--jobserver-auth=").or_else(|| it.strip_prefix("--jobserver-fds=")));
     // The last one counts.
     named.last().is_some_and(|auth| match (auth.strip_prefix("fifo:"), auth.split_once(',')) {
         (Some(path), _) => is_pipe(path),
-        (None, Some((read, write))) => [read, write].iter().all(|it| {
-            it.bytes().all(|digit| digit.is_ascii_digit()) && is_pipe(&format!("/proc/self/fd/{it}"))
-        }),
+        (None, Some((read, write))) => [read, write]
+            .iter()
+            .all(|it| it.bytes().all(|digit| digit.is_ascii_digit()) && is_pipe(&format!("/proc/self/fd/{it}"))),
         (None, None) => false,
     })
 }

@@ -92,10 +92,7 @@ const BAD: &[(&str, &str)] = &[
         "unknown_template",
         "[project]\nname = \"a\"\n\n[matrix]\nnumpy = [\"1\"]\n\n[environments.e]\ndependencies = [\"numpy ${{ numpy }}\"]\n",
     ),
-    (
-        "invalid_resource",
-        "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { memory = \"8 GB\" }\n",
-    ),
+    ("invalid_resource", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { memory = \"8 GB\" }\n"),
     ("invalid_virtual_package", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { glibc = \"2.28\" }\n"),
     ("invalid_version", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { __glibc = \">=2.28\" }\n"),
 ];

@@ -69,7 +69,8 @@ impl Pool {
 
     fn fits(&self, claim: &Claim, running: &[Wish]) -> bool {
         let memory = running.iter().fold(claim.memory, |sum, it| sum.saturating_add(it.claim.memory));
-        self.held(running).saturating_add(self.cpus(claim)) <= self.cpus && self.machine.memory.is_none_or(|it| memory <= it)
+        self.held(running).saturating_add(self.cpus(claim)) <= self.cpus
+            && self.machine.memory.is_none_or(|it| memory <= it)
     }
 
     /// Which of the jobs that could run is started now; the most urgent one comes first in `waiting`. When that one does

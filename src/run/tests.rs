@@ -128,10 +128,8 @@ fn starts(needs: &[Vec<usize>], seconds: &[f64], claims: &[Claim], cpus: u32) ->
         while let Some(index) = states.next_ready() {
             states.set_due(index, urgencies[index.number()]);
         }
-        let wishes: Vec<Wish> = running
-            .iter()
-            .map(|(end, it)| Wish { claim: claims[it.number()], seconds: end - now })
-            .collect();
+        let wishes: Vec<Wish> =
+            running.iter().map(|(end, it)| Wish { claim: claims[it.number()], seconds: end - now }).collect();
         assert!(pool.held(&wishes) <= cpus);
         let wish = |it: Index| Wish { claim: claims[it.number()], seconds: seconds[it.number()] };
         if let Some(place) = pool.choose(states.due().map(wish), &wishes) {

@@ -16,7 +16,10 @@ fn packages(names: &[&str], script: &str, more: &str) -> Project {
                 "package:\n  name: {name}\n  version: \"1.0\"\nbuild:\n  noarch: generic\n  script:\n    file: build.sh\n"
             ),
         );
-        project.write(&format!("recipes/{name}/build.sh"), &format!("NAME={name}\n{script}\nmkdir -p $PREFIX/share\necho $NAME > $PREFIX/share/$NAME\n"));
+        project.write(
+            &format!("recipes/{name}/build.sh"),
+            &format!("NAME={name}\n{script}\nmkdir -p $PREFIX/share\necho $NAME > $PREFIX/share/$NAME\n"),
+        );
     }
     project.manifest(&manifest)
 }
@@ -184,12 +187,13 @@ fn each_failure_names_all_that_it_blocked() {
         .recipe("only-left", &recipe("only-left", "true", "left"))
         .recipe("free", &recipe("free", "true", ""));
     let ran: Ran = project.run(&["build", "--keep-going", "--format", "json"]).failure(1);
-    let ran = ran.says("skipped because of it: build:both, build:only-left").says("skipped because of it: build:both\n");
+    let ran =
+        ran.says("skipped because of it: build:only-left, build:both").says("skipped because of it: build:both\n");
     let ran = ran.says("the last lines of .envbuild/logs/build+left.log").says("| the right one");
     let ran = ran.says("1 built, 0 fresh, 2 failed, 2 skipped");
     let report = ran.report();
     assert_eq!(report.with("built"), ["build:free"]);
-    assert_eq!(report.node("build:left")["blocked"], serde_json::json!(["build:both", "build:only-left"]));
+    assert_eq!(report.node("build:left")["blocked"], serde_json::json!(["build:only-left", "build:both"]));
     assert_eq!(report.node("build:right")["blocked"], serde_json::json!(["build:both"]));
     assert_eq!(report.node("build:both")["because"], serde_json::json!(["build:left", "build:right"]));
     assert_eq!(report.node("build:only-left")["because"], serde_json::json!(["build:left"]));
