@@ -55,7 +55,7 @@ fn offers_jobserver(flags: &str) -> bool {
         .split_ascii_whitespace()
         .filter_map(|it| it.strip_prefix("--jobserver-auth=").or_else(|| it.strip_prefix("--jobserver-fds=")));
     // The last one counts.
-    named.last().is_some_and(|auth| match (auth.strip_prefix("fifo:"), auth.split_once(',')) {
+    named.next_back().is_some_and(|auth| match (auth.strip_prefix("fifo:"), auth.split_once(',')) {
         (Some(path), _) => is_pipe(path),
         (None, Some((read, write))) => [read, write]
             .iter()

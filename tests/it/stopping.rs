@@ -164,7 +164,11 @@ fn a_test_script_that_will_not_end_is_ended() {
 fn on_a_terminal(project: &Project, gate: &Gate, presses: usize) -> Vec<u8> {
     let program = env!("CARGO_BIN_EXE_envbuild");
     let mut command = std::process::Command::new("script");
-    command.args(["-qec", &format!("trap : INT; {program} build; echo; echo ended $?; stty -a"), "/dev/null"]);
+    command.args([
+        "-qec",
+        &format!("trap : INT; {program} build; status=$?; echo; echo ended $status; stty -a"),
+        "/dev/null",
+    ]);
     project.pin(&mut command);
     command.env("TERM", "xterm").env("SHELL", "/bin/sh");
     let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
