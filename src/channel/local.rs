@@ -1,6 +1,7 @@
 //! The channel on disk: where things are, publishing, checking, views.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,21 +14,32 @@ use super::{
     index,
     published::{Damage, Published},
 };
-use crate::base::{Digest, FileLock, FsError, fs};
+use crate::{
+    base::{Cancel, Digest, FileLock, FsError, Wait, fs},
+    conda,
+};
 
 /// How long a writer waits for another one. Publishing takes a copy and two renames, so this is very long already.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A conda channel in a folder of the project.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LocalChannel {
     root: PathBuf,
+    /// Ends a wait for another writer.
+    cancel: Cancel,
 }
 
 impl LocalChannel {
     /// The channel in this folder, which need not be there yet. `root` is an absolute path.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), cancel: Cancel::new() }
+    }
+
+    /// The same channel; it waits for other writers no longer when the flag is raised.
+    #[must_use]
+    pub fn stopped_by(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
     }
 
     /// The folder that holds the channel.
@@ -67,10 +79,12 @@ impl LocalChannel {
     }
 
     /// Copies an archive into the channel and puts it into the index; the entry of `replaces` leaves the index, its
-    /// file stays. `content` is the archive's [`content_digest`](super::content_digest), which the result carries.
+    /// file stays. `content` is the digest that the archive's name ends with. A file of that name that is there already
+    /// stays as it is; one that was damaged is replaced.
     ///
     /// # Errors
-    /// When the archive is not a conda package, a file cannot be written, or the channel stays locked.
+    /// When the archive is not a conda package, another content has the same name, a file cannot be written, or the
+    /// channel stays locked.
     pub fn publish(
         &self,
         archive: &Path,
@@ -94,8 +108,12 @@ impl LocalChannel {
         }
         let _lock = self.lock()?;
         // The file comes first: an index may not name what is not there.
-        if self.verify(&published)?.is_some() {
-            fs::copy_atomic(archive, &self.path_of(&published))?;
+        if let Some(damage) = self.verify(&published)? {
+            let path = self.path_of(&published);
+            if damage == Damage::Altered {
+                refuse_clash(&path, content)?;
+            }
+            fs::copy_atomic(archive, &path)?;
         }
         self.set(&published, record, replaces)?;
         Ok(published)
@@ -163,6 +181,90 @@ impl LocalChannel {
         }
         let (sha256, _) = index::sha256(&path)?;
         Ok((sha256 != package.sha256).then_some(Damage::Altered))
+    }
+
+    /// Every archive in the channel's folders, whether the index names it or not, sorted. Folders behind links are not
+    /// looked into.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn archives(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        self.files(|name| {
+            [".conda", ".tar.bz2"].iter().any(|it| name.ends_with(it)) && !name.starts_with(fs::TEMPORARY)
+        })
+    }
+
+    /// What a killed writer has left in the channel's folders.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn leftovers(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        self.files(|name| name.starts_with(fs::TEMPORARY))
+    }
+
+    fn files(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, ChannelError> {
+        let mut found = Vec::new();
+        for folder in self.folders()? {
+            let name = |it: &PathBuf| it.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.extend(fs::list(&folder)?.into_iter().filter(|it| fits(&name(it))));
+        }
+        Ok(found)
+    }
+
+    fn folders(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        let mut folders = fs::list(&self.root)?;
+        folders.retain(|it| it.symlink_metadata().is_ok_and(|it| it.is_dir()));
+        Ok(folders)
+    }
+
+    /// The archives that the index names, whether they are there or not.
+    ///
+    /// # Errors
+    /// When an index cannot be read.
+    pub fn listed(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        let mut listed = Vec::new();
+        for folder in self.folders()? {
+            let subdir = folder.file_name().unwrap_or_default().to_string_lossy();
+            let index = index::read(&folder, &subdir)?;
+            let names = index.packages.keys().chain(index.conda_packages.keys());
+            listed.extend(names.map(|it| folder.join(it.to_file_name())));
+        }
+        Ok(listed)
+    }
+
+    /// Deletes files of the channel. Gives those that stay, because the index names them by now: another project may
+    /// share the channel.
+    ///
+    /// # Errors
+    /// When one cannot be deleted, an index cannot be read, or the channel stays locked.
+    pub fn discard<'a>(&self, files: &[&'a Path]) -> Result<Vec<&'a Path>, ChannelError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _lock = self.lock()?;
+        let listed: HashSet<PathBuf> = self.listed()?.into_iter().collect();
+        let (kept, unlisted): (Vec<&Path>, Vec<&Path>) = files.iter().partition(|it| listed.contains(**it));
+        for file in unlisted {
+            fs::remove_file(file)?;
+        }
+        Ok(kept)
+    }
+
+    /// Deletes the whole channel, while nobody writes to it. A link to a channel elsewhere is removed, and that channel
+    /// stays.
+    ///
+    /// # Errors
+    /// When something cannot be deleted, or the channel stays locked.
+    pub fn delete(&self) -> Result<(), ChannelError> {
+        if !self.root.is_symlink() {
+            let _lock = self.lock()?;
+            let lock = self.lock_file();
+            // The lock is the last thing to go: others wait for it until nothing is left to quarrel about.
+            for path in fs::list(&self.root)?.iter().filter(|it| !FileLock::is_part(&lock, it)) {
+                fs::remove(path)?;
+            }
+        }
+        Ok(fs::remove(&self.root)?)
     }
 
     /// Whether a package's file is there with the recorded size. It costs one look at the file, not a read.
@@ -280,7 +382,21 @@ impl LocalChannel {
     }
 
     fn lock(&self) -> Result<FileLock, ChannelError> {
-        Ok(FileLock::acquire(&self.root.join(".lock"), PATIENCE, |_| {})?)
+        let wait = Wait { patience: PATIENCE, cancel: self.cancel.clone() };
+        Ok(FileLock::acquire(&self.lock_file(), &wait, |_| {})?)
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join(".lock")
+    }
+}
+
+/// Bytes under a name never change. What is there under the name of a new package is either that package, damaged, or
+/// another one, whole: then the digits in the name have clashed.
+fn refuse_clash(path: &Path, new: Digest) -> Result<(), ChannelError> {
+    match conda::sealed_content(path) {
+        Ok(Some(there)) if there != new => Err(ChannelError::Clash { path: path.to_owned(), there, new }),
+        _ => Ok(()),
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::process::ExitCode;
 
-use crate::{manifest::ManifestErrors, pack::PackError, plan::PlanError, workspace::WorkspaceErrors};
+use crate::{
+    base::LockError, channel::ChannelError, exec::ExecError, manifest::ManifestErrors, pack::PackError,
+    plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
+};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0: everything that was asked for is done, or was done already.
     Success,
-    /// 1: something that had to be done went wrong.
+    /// 1: something that had to be done went wrong, or a second build differs.
     Failure,
     /// 2: the command line is wrong: an unknown option, goal or axis, or no project.toml.
     Usage,
@@ -39,10 +42,21 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if error.downcast_ref::<super::project::UsageError>().is_some() {
         return Exit::Usage;
     }
+    if let Some(StoreError::Stopped) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(ChannelError::Locked(LockError::Stopped(_))) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(ExecError::Cancelled) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
     if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. }) = error.downcast_ref() {
+    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =
+        error.downcast_ref()
+    {
         return Exit::Usage;
     }
     if let Some(errors) = error.downcast_ref::<WorkspaceErrors>() {

@@ -33,6 +33,9 @@ pub fn main(arguments: &[OsString], environment: Environment) -> ExitCode {
         Err(error) => return ui::usage(&error),
     };
     ui::set_up(&environment);
+    if environment.get("ENVBUILD_FLOCK").is_some_and(|it| it == "off") {
+        crate::base::trust_no_flock();
+    }
     match dispatch(cli, environment) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -47,8 +50,9 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
     let world = command::World { global, environment };
     match command {
         Command::All(args) => command::run_stage(&world, args, crate::plan::Stage::All),
-        Command::Build(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Build)),
-        Command::Lock(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Lock)),
+        Command::Build(args) if args.check => command::check(&world, &args.run),
+        Command::Build(args) => command::run_stage(&world, args.run, stage(crate::plan::Kind::Build)),
+        Command::Lock(args) => command::lock(&world, args),
         Command::Install(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Install)),
         Command::Test(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Test)),
         Command::Pack(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Pack)),
@@ -59,6 +63,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Run(args) => command::run(&world, args),
         Command::List(args) => command::list(&world, &args),
         Command::Clean(args) => command::clean(&world, &args),
+        Command::Gc(args) => command::gc(&world, &args),
         Command::Worker(args) => command::worker(&args),
     }
 }

@@ -9,7 +9,12 @@ use std::{
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
-use super::{Context, ExecError, Job, LockPolicy, build::packages, process};
+use super::{
+    Context, ExecError, Job, LockPolicy,
+    build::packages,
+    process,
+    resolve::{PackageName, package_name},
+};
 use crate::{
     base::{Digest, fs},
     install::{self, InstallError, InstallRequest},
@@ -20,23 +25,33 @@ use crate::{
     workspace::Environment,
 };
 
+/// What tells a package's bytes: its hash, and where it lies when the channel tells no hash.
+pub(super) fn package_digest(package: &RepoDataRecord) -> String {
+    let record = &package.package_record;
+    match (record.sha256, record.md5) {
+        (Some(sha256), _) => hex::encode(sha256),
+        (None, Some(md5)) => hex::encode(md5),
+        (None, None) => package.url.to_string(),
+    }
+}
+
 /// The digest of what is locked: enough to know that two locks install the same bytes.
 pub(super) fn locked_digest(environment: &LockedEnvironment) -> Digest {
     let mut lines: Vec<String> = environment
         .packages
         .iter()
-        .map(|it| {
-            let record = &it.package_record;
-            let hash = match (record.sha256, record.md5) {
-                (Some(sha256), _) => hex::encode(sha256),
-                (None, Some(md5)) => hex::encode(md5),
-                (None, None) => it.url.to_string(),
-            };
-            format!("{}/{} {hash}\n", record.subdir, it.identifier)
-        })
+        .map(|it| format!("{}/{} {}\n", it.package_record.subdir, it.identifier, package_digest(it)))
         .collect();
     lines.sort();
     Digest::of(lines.concat())
+}
+
+/// What is locked for an environment as inputs of all that comes after its lock: names with version, build string, hash.
+pub(super) fn packages_of(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    let locked = context.locked()?;
+    let packages = locked.get(&environment.name).map_or(&[][..], |it| &it.packages);
+    let named = packages.iter().map(package_name).map(|PackageName { name, rest }| (name, rest));
+    Ok(named.collect())
 }
 
 /// The specs of an environment. The manifest room has parsed them before, with values in place of axes.
@@ -63,7 +78,9 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
         local: &local,
         own: context.channel.root(),
     };
+    let update = context.updates(job.index);
     let misfit = match current {
+        Some(_) if update => String::new(),
         None => "the environment is not in it".to_owned(),
         Some(current) => match lock::satisfies(current, &demand) {
             Ok(()) => return Ok(Output::Locked { digest: locked_digest(current) }),
@@ -80,7 +97,7 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
         channels: &base,
         local: &local,
         virtual_packages: &virtual_packages,
-        locked: current.map_or(&[], |it| it.packages.as_slice()),
+        locked: current.filter(|_| !update).map_or(&[], |it| it.packages.as_slice()),
         cache: &context.settings.cache,
         network: context.settings.network,
     };
@@ -92,7 +109,7 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
         packages,
     };
     let digest = locked_digest(&solved);
-    context.relock(&environment.name, solved)?;
+    context.relock(vec![(environment.name.clone(), Some(solved))])?;
     Ok(Output::Locked { digest })
 }
 

@@ -5,8 +5,17 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
-    base::FsError, build::BuildError, channel::ChannelError, fetch::FetchError, fingerprint::FingerprintError,
-    install::InstallError, lock::LockError, pack::PackError, solve::SolveError, store::StoreError,
+    base::{self, FsError},
+    build::BuildError,
+    channel::ChannelError,
+    conda::CondaError,
+    fetch::FetchError,
+    fingerprint::FingerprintError,
+    install::InstallError,
+    lock::LockError,
+    pack::PackError,
+    solve::SolveError,
+    store::StoreError,
 };
 
 /// A job that failed.
@@ -30,6 +39,13 @@ pub enum ExecError {
         wanted: u64,
         /// What the machine has, in bytes.
         there: u64,
+    },
+    /// The build and host environments of a package; the log says why.
+    #[error("{why}")]
+    #[diagnostic(code(envbuild::exec::unresolved))]
+    Unresolved {
+        /// The worker's last word.
+        why: String,
     },
     /// A git source that names no commit: what it gives today is not what it gives tomorrow.
     #[error("the git source `{url}` is at `{rev}`, which moves")]
@@ -111,6 +127,17 @@ pub enum ExecError {
         /// What is wrong with it.
         why: String,
     },
+    /// A package that was to be compared with a second build was not built a first time.
+    #[error("`{node}` is not built, so there is nothing to compare with")]
+    #[diagnostic(code(envbuild::exec::unbuilt), help("run `envbuild build`"))]
+    Unbuilt {
+        /// The node.
+        node: String,
+    },
+    /// An archive that cannot be compared.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conda(#[from] CondaError),
     /// The run was stopped.
     #[error("stopped")]
     #[diagnostic(code(envbuild::exec::cancelled))]
@@ -138,7 +165,7 @@ pub enum ExecError {
     /// The local channel.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Channel(#[from] ChannelError),
+    Channel(ChannelError),
     /// The solver.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -160,6 +187,15 @@ pub enum ExecError {
 /// Bytes in the unit that manifests are written in.
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+impl From<ChannelError> for ExecError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Locked(base::LockError::Stopped(_)) => Self::Cancelled,
+            other => Self::Channel(other),
+        }
+    }
 }
 
 /// An error as plain text: what happened, each problem of several, what to do.

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, ExecError, Outputs, environment::locked_digest};
+use super::{
+    Context, ExecError, Outputs,
+    environment::{self, locked_digest},
+    resolve,
+};
 use crate::{
     base::Digest,
     fingerprint::{
-        BuildInputs, Change, Inputs, Key, LockInputs, PackInputs, Reason, TestInputs, build_inputs, install_inputs,
-        lock_inputs, pack_inputs, test_inputs,
+        BuildInputs, Change, Inputs, Key, LockInputs, PACKAGE, PackInputs, Reason, ResolveInputs, TestInputs,
+        build_inputs, install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
     },
     install, pack,
     plan::{Index, Kind, Node, NodeId},
@@ -50,6 +54,7 @@ pub fn look(context: &Context, index: Index, outputs: &Outputs) -> Result<Look, 
     let record = context.store.record(&node.id)?;
     let previous = record.as_ref().map(|it| it.output.clone());
     let reason = match &record {
+        Some(_) if context.updates(index) => Reason::Update,
         Some(record) if record.key == key => match damage(context, node, &record.output)? {
             None => return Ok(Look::Fresh(record.output.clone())),
             Some(reason) => reason,
@@ -98,7 +103,7 @@ pub(super) fn changes_so_far(context: &Context, node: &Node, outputs: &Outputs) 
     let waiting: BTreeSet<&NodeId> = unknown_needs(context, node, outputs);
     let known = |change: &Change| match change.input.strip_prefix("needs/").or(change.input.strip_prefix("pins/")) {
         Some(need) => !waiting.iter().any(|it| it.as_str() == need),
-        None => waiting.is_empty() || !matches!(change.input.as_str(), "locked" | "installed"),
+        None => waiting.is_empty() || !change.input.starts_with(PACKAGE),
     };
     let changes: Vec<Change> = Change::between(&record.inputs, &inputs).into_iter().filter(known).collect();
     Ok((!changes.is_empty()).then_some(Reason::Changed(changes)))
@@ -121,15 +126,20 @@ fn built_before(context: &Context, node: &Node, key: &Key) -> Result<Option<Reco
 fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs, ExecError> {
     let workspace = &context.workspace;
     let platform = workspace.platform.as_str();
-    let known = || node.inputs.iter().filter_map(|it| Some((context.plan.node(*it), outputs.get(it)?)));
+    // What was resolved for a build is in its inputs package by package.
+    let listed = |need: &Node| (node.kind, need.kind) == (Kind::Build, Kind::Resolve);
+    let known = || {
+        let all = node.inputs.iter().filter_map(|it| Some((context.plan.node(*it), outputs.get(it)?)));
+        all.filter(|(need, _)| !listed(need))
+    };
     let needs: BTreeMap<NodeId, Digest> = known()
         .map(|(need, output)| match output {
             Output::Package(package) if node.kind == Kind::Lock => (need.id.clone(), Digest::of(&package.sha256)),
             _ => (need.id.clone(), output.digest()),
         })
         .collect();
-    // Install, test and pack have exactly one input node.
-    let input = || needs.values().next().copied().unwrap_or_else(|| Digest::of(""));
+    // Install, test and pack have one input node, which is done when the lock is.
+    let packages = || environment::packages_of(context, &workspace.environments[node.subject]);
     Ok(match node.kind {
         Kind::Build => {
             let package = &workspace.packages[node.subject];
@@ -147,10 +157,15 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
                 host: &workspace.host,
                 platform,
                 scratch,
+                environments: &resolve::inputs(context, package)?,
                 needs: &needs,
                 pins: &pins,
                 scan: &scan,
             })?
+        }
+        Kind::Resolve => {
+            let package = &workspace.packages[node.subject];
+            resolve_inputs(&ResolveInputs { package, platform, channels: &context.channel_names(), needs: &needs })
         }
         Kind::Lock => {
             let environment = &workspace.environments[node.subject];
@@ -160,16 +175,17 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let virtual_packages = &virtual_packages;
             lock_inputs(&LockInputs { environment, platform, channels: &channels, virtual_packages, needs: &needs })
         }
-        Kind::Install => install_inputs(input()),
+        Kind::Install => install_inputs(&packages()?),
         Kind::Test => {
             let script = workspace.environments[node.subject].test.clone();
             let script = script.expect("only an environment with a script has a test node");
-            test_inputs(&TestInputs { installed: input(), script })?
+            test_inputs(&TestInputs { packages: &packages()?, script })?
         }
         Kind::Pack => {
             let archive = context.archive(&workspace.environments[node.subject]);
             let file_name = archive.file_name().unwrap_or_default().to_string_lossy();
-            pack_inputs(&PackInputs { installed: input(), file_name: &file_name, level: context.settings.level })
+            let level = context.settings.level;
+            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, level })
         }
     })
 }
@@ -180,6 +196,10 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
         Output::Package(package) => {
             let there = context.channel.has(&super::build::published(package));
             (!there).then(|| Reason::OutputGone(package.file_name.clone()))
+        }
+        Output::Locked { digest } if node.kind == Kind::Resolve => {
+            let same = resolve::digest(context, &context.workspace.packages[node.subject])? == *digest;
+            (!same).then_some(Reason::LockChanged)
         }
         Output::Locked { digest } => {
             let environment = &context.workspace.environments[node.subject];

@@ -51,7 +51,7 @@ pub(super) fn next(name: &OsStr, path: &str) -> Option<PathBuf> {
 /// Whether `MAKEFLAGS` names a jobserver that this process can reach: whoever starts a process may close its pipe.
 fn offers_jobserver(flags: &str) -> bool {
     let is_pipe = |path: &str| fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
-    let named = flags
+    let mut named = flags
         .split_ascii_whitespace()
         .filter_map(|it| it.strip_prefix("--jobserver-auth=").or_else(|| it.strip_prefix("--jobserver-fds=")));
     // The last one counts.

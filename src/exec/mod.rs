@@ -3,10 +3,12 @@
 //! Knows nothing of: which node comes next, how a run is shown.
 
 mod build;
+mod check;
 mod context;
 mod environment;
 mod error;
 mod family;
+mod garbage;
 mod guard;
 mod jobserver;
 mod leftovers;
@@ -17,15 +19,18 @@ mod make;
 mod packaging;
 mod perform;
 mod process;
+mod resolve;
 mod scans;
 mod shims;
 mod survey;
 mod worker;
 
 pub use build::complete_index;
+pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;
 pub use error::{ExecError, tell};
+pub use garbage::{Category, Garbage, Garbages, dispose, garbage};
 pub use guard::{end_all, guard};
 pub use local::Local;
 pub use look::{Look, Stale, look, settle};
@@ -33,7 +38,7 @@ pub use machine::Machine;
 pub use make::{is_make, make};
 pub use perform::{Outcome, perform};
 pub use process::Children;
-pub use survey::{State, Status, survey};
+pub use survey::{Seen, State, Status, see, survey};
 pub use worker::worker;
 
 use crate::plan::Index;

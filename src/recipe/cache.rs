@@ -1,17 +1,17 @@
 //! Rendered recipes, kept: rendering is a function of the recipe's text, the axes, the platform and the engine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rattler_conda_types::Subdir;
 
 use super::{Axes, Recipe, RecipeError, read};
-use crate::base::{Digest, fs};
+use crate::base::{Digest, FsError, fs};
 
 /// The version of rattler-build's library that renders and builds; part of every key that depends on it.
 pub const ENGINE: &str = "rattler_build_core 0.2.24";
 
 /// Changes when the form of [`Recipe`] does, so that an older program's files are not read as ours.
-const FORM: &str = "4";
+const FORM: &str = "5";
 
 /// Reads a recipe, from `cache` when it was rendered before with the same text and axes.
 ///
@@ -19,7 +19,7 @@ const FORM: &str = "4";
 /// When the recipe cannot be read, parsed or rendered. A cache that cannot be read or written is no error.
 pub fn read_cached(file: &Path, axes: &Axes, platform: Subdir, cache: &Path) -> Result<Recipe, RecipeError> {
     let text = fs::read(file)?;
-    let kept = cache.join(format!("{}.json", key(&text, axes, platform)));
+    let kept = kept_as(&text, axes, platform, cache);
     if let Ok(bytes) = fs::read(&kept)
         && let Ok(recipe) = serde_json::from_slice(&bytes)
     {
@@ -31,6 +31,18 @@ pub fn read_cached(file: &Path, axes: &Axes, platform: Subdir, cache: &Path) -> 
         drop(fs::write_atomic(&kept, &bytes));
     }
     Ok(recipe)
+}
+
+/// Where `cache` keeps what [`read_cached`] makes of a recipe, whether it is there or not.
+///
+/// # Errors
+/// When the recipe cannot be read.
+pub fn kept_file(file: &Path, axes: &Axes, platform: Subdir, cache: &Path) -> Result<PathBuf, FsError> {
+    Ok(kept_as(&fs::read(file)?, axes, platform, cache))
+}
+
+fn kept_as(text: &[u8], axes: &Axes, platform: Subdir, cache: &Path) -> PathBuf {
+    cache.join(format!("{}.json", key(text, axes, platform)))
 }
 
 fn key(text: &[u8], axes: &Axes, platform: Subdir) -> Digest {

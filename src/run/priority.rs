@@ -24,7 +24,7 @@ fn typical(kind: Kind, mut known: Vec<f64>) -> f64 {
     match (known.get(known.len() / 2), kind) {
         (Some(median), _) => *median,
         (None, Kind::Build) => 60.0,
-        (None, Kind::Lock) => 3.0,
+        (None, Kind::Resolve | Kind::Lock) => 3.0,
         (None, Kind::Install) => 10.0,
         (None, Kind::Test) => 5.0,
         (None, Kind::Pack) => 20.0,

@@ -1,27 +1,27 @@
 //! `all`, `build`, `lock`, `install`, `test`, `pack`: run the plan up to a stage.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::World;
 use crate::{
-    base::{FileLock, fs},
+    base::{Cancel, FileLock, FsError, fs},
     cli::{
         Exit,
         args::{Format, How, RunArgs},
         project::{self, jobs, settings},
         signals, ui,
     },
-    exec::{self, Context, Local, settle},
+    exec::{self, Children, Context, Local, Seen, settle},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     run::{self, Failures, Options, Report},
-    store::Store,
+    store::{Store, StoreError},
     workspace::parse_overrides,
 };
 
 pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
-    let (context, report, closed) = bring_up_to_date(world, &words, &how, stage)?;
+    let (context, report, closed) = bring_up_to_date(world, &words, &how, Reach::to(stage))?;
     ui::summary(&context, &report, &world.global);
     if format == Format::Json {
         ui::json_report(&context, &report)?;
@@ -30,28 +30,60 @@ pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> m
     Ok(exit(&report))
 }
 
+/// How far a run goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    stage: Stage,
+    update: bool,
+}
+
+impl Reach {
+    /// Everything up to a stage.
+    pub(super) fn to(stage: Stage) -> Self {
+        Self { stage, update: false }
+    }
+
+    /// Whatever is asked for and locked moves to the newest that satisfies.
+    pub(super) fn updating(self, update: bool) -> Self {
+        Self { update, ..self }
+    }
+}
+
 /// Plans and runs. Also used by commands that need something to be up to date first. The last part of the answer is
 /// what went wrong after the nodes: how they went has to be told first.
 pub(super) fn bring_up_to_date(
     world: &World,
     words: &[String],
     how: &How,
-    stage: Stage,
+    Reach { stage, update }: Reach,
 ) -> miette::Result<(Arc<Context>, Report, miette::Result<()>)> {
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
+    let (cancel, children) = (Cancel::new(), Children::default());
+    let screen = ui::Screen::default();
+    let drawn = screen.clone();
+    signals::watch(cancel.clone(), children.clone(), move || drawn.close());
     // The lock is taken before anything is read: a second run then sees what the first one made.
-    let _lock = lock(&root, world)?;
-    fs::sweep(&root.join("dist"))?;
+    let lock = match lock(&root, world, &cancel) {
+        // What is up to date can be used where nothing can be written.
+        Err(StoreError::ReadOnly(error)) => Err(error),
+        taken => Ok(taken?),
+    };
+    if lock.is_ok() {
+        fs::sweep(&root.join("dist"))?;
+    }
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let settings = settings(&project, &world.environment, how, &overrides)?;
     let goals = resolve_goals(&project.workspace, stage, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    let context = Arc::new(Context::new(project.workspace, plan, rt, settings));
-    let screen = ui::Screen::default();
-    let drawn = screen.clone();
-    signals::watch(context.cancel.clone(), context.children.clone(), move || drawn.close());
+    let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
+    let context = Context::new(project.workspace, plan, rt, settings).updating(updates);
+    let context = Arc::new(context.stopped_by(cancel, children));
+    let _lock = match lock {
+        Ok(lock) => lock,
+        Err(error) => return Ok((Arc::clone(&context), only_look(&context, error)?, Ok(()))),
+    };
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
     }
@@ -79,13 +111,27 @@ fn close(context: &Context, report: &Report) -> miette::Result<()> {
     Ok(context.store.remember_run(report.last_run())?)
 }
 
-fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
+/// The report of a run that has nothing to do, in a project that cannot be written to.
+fn only_look(context: &Context, unwritable: FsError) -> miette::Result<Report> {
+    match exec::see(context)? {
+        Seen::Fresh(outputs) => Ok(Report::of_fresh(&context.plan, outputs)),
+        Seen::ToDo(node, reason) => Err(StoreError::ToDo { node, reason, unwritable }.into()),
+    }
+}
+
+/// Locks the project against other runs.
+pub(super) fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
+    wait_for(world, |waiting| Store::at(root).lock(cancel, waiting))
+}
+
+/// Takes a lock of the project, and says for whom it waits.
+pub(super) fn wait_for<T>(world: &World, take: impl FnOnce(&dyn Fn(&str)) -> T) -> T {
     let quiet = world.global.quiet;
-    Ok(Store::at(root).lock(|owner| {
+    take(&|owner| {
         if !quiet {
             ui::note(&format!("waiting for {owner}, which works on this project"));
         }
-    })?)
+    })
 }
 
 /// How a run ends the program.

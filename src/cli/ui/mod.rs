@@ -1,17 +1,21 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
+mod check;
 mod data;
 mod fancy;
+mod garbage;
 mod json;
 mod message;
 mod plain;
 mod text;
 
+pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
 pub(super) use fancy::Screen;
-pub(super) use json::{json_report, list_json, plan_json, status_json, why_json};
+pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
+pub(super) use json::{json_report, list_json, lock_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
-pub(super) use text::{list_text, plan_dot, plan_text, status_text, why_text};
+pub(super) use text::{list_text, lock_text, plan_dot, plan_text, status_text, why_text};
 
 use std::{io::IsTerminal as _, process::ExitCode};
 

@@ -2,10 +2,12 @@
 //!
 //! Knows nothing of: what any single test is about.
 
+mod mounts;
 mod normalise;
 mod project;
 mod ran;
 mod running;
+mod trio;
 
 use std::{
     fs,
@@ -13,9 +15,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use mounts::Mounts;
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};
+pub(crate) use trio::trio;
 
 /// The root of this repository.
 pub(crate) fn repository() -> &'static Path {
