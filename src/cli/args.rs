@@ -235,4 +235,7 @@ pub(super) struct WorkerArgs {
     /// The job file
     #[arg(long)]
     pub(super) job: PathBuf,
+    /// The process that takes in what the build leaves; without it, this is that process
+    #[arg(long)]
+    pub(super) guard: Option<i32>,
 }

@@ -26,6 +26,9 @@ pub fn main(arguments: &[OsString], environment: Environment) -> ExitCode {
     if called_as == Some("patchelf".as_ref()) {
         return command::patchelf(&arguments[1..]);
     }
+    if called_as.is_some_and(crate::exec::is_make) {
+        return command::make(arguments, &environment);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return ui::usage(&error),

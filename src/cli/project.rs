@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::{Network, fs},
-    exec::{LockPolicy, Settings},
+    exec::{LockPolicy, Machine, Settings},
     manifest::{self, UserConfiguration},
     store::Store,
     workspace::{self, Override, Workspace},
@@ -128,7 +128,7 @@ pub(super) fn settings(
     how: &How,
     overrides: &[Override],
 ) -> miette::Result<Settings> {
-    let cores = std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
+    let machine = Machine::probe();
     let path = |name: &str| environment.get(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = path("ENVBUILD_CACHE_DIR")
         .or_else(|| folder(environment, "XDG_CACHE_HOME", ".cache").map(|it| it.join("envbuild")))
@@ -140,7 +140,8 @@ pub(super) fn settings(
         mirrors: project.configuration.source_mirrors.clone(),
         network: if how.offline { Network::Offline } else { Network::Online },
         lock_policy: if how.locked { LockPolicy::Locked } else { LockPolicy::Follow },
-        cpus: (cores / jobs(how)).max(1),
+        machine,
+        cpus: (machine.cpus / jobs(how, &machine)).max(1),
         program: std::env::current_exe().into_diagnostic().wrap_err("this program does not know its own path")?,
         environment: environment.clone(),
         level: PACK_LEVEL,
@@ -149,10 +150,8 @@ pub(super) fn settings(
 }
 
 /// How many jobs run at once.
-pub(super) fn jobs(how: &How) -> u32 {
-    how.jobs.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX))
-    })
+pub(super) fn jobs(how: &How, machine: &Machine) -> u32 {
+    how.jobs.unwrap_or(machine.cpus)
 }
 
 impl UsageError {

@@ -70,7 +70,9 @@ pub(super) fn order(
         sources: Vec::new(),
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
-        cpus: context.settings.cpus,
+        cpus: package.resources.cpus.map_or(context.settings.cpus, |it| it.min(context.settings.machine.cpus)),
+        held: package.resources.cpus.unwrap_or(1).min(context.settings.machine.cpus),
+        make_flags: String::new(),
         out: scratch.join("out"),
     })
 }

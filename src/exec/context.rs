@@ -8,7 +8,7 @@ use std::{
 
 use rattler_conda_types::GenericVirtualPackage;
 
-use super::{Children, ExecError, resolve, scans::Scans};
+use super::{Children, ExecError, Machine, jobserver::Jobserver, resolve, scans::Scans};
 use crate::{
     base::{Cancel, Network, fs},
     channel::LocalChannel,
@@ -42,7 +42,9 @@ pub struct Settings {
     pub network: Network,
     /// May the lock file change?
     pub lock_policy: LockPolicy,
-    /// Processors for each build.
+    /// What the machine has.
+    pub machine: Machine,
+    /// Processors for each build that declares none.
     pub cpus: u32,
     /// This program, which is also the worker.
     pub program: PathBuf,
@@ -73,6 +75,8 @@ pub struct Context {
     pub children: Children,
     /// Raised when the run must stop.
     pub cancel: Cancel,
+    /// The processors that builds can borrow.
+    pub(super) jobserver: Jobserver,
     /// The nodes that move what is locked to the newest.
     updates: BTreeSet<Index>,
     /// How the last run went.
@@ -89,6 +93,7 @@ impl Context {
         let cancel = Cancel::new();
         Self {
             store: Store::at(&workspace.root),
+            jobserver: Jobserver::new(settings.machine.cpus),
             channel: LocalChannel::at(&workspace.root.join("output")).stopped_by(cancel.clone()),
             workspace,
             plan,
@@ -201,6 +206,16 @@ impl Context {
             Some(named) => solve::target_virtual_packages(self.workspace.platform, named)?,
             None => solve::host_virtual_packages()?,
         })
+    }
+
+    /// How many seconds a node took when it was last done; nothing when it never was.
+    pub fn took(&self, node: &NodeId) -> Option<f64> {
+        let last = self.last_run.get_or_init(|| self.store.last_run().unwrap_or_default());
+        match last.nodes.get(node)? {
+            (NodeResult::Built, _, seconds) => Some(*seconds),
+            // What it took before is told by its record, if that is still there. Only for an order: no error follows.
+            _ => self.store.record(node).ok().flatten().map(|it| it.seconds),
+        }
     }
 
     /// Whether a node went wrong when it was last tried. Only for the wording of a reason: nothing follows from it.

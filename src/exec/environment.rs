@@ -1,6 +1,11 @@
 //! Environments: lock, install, test.
 
-use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
@@ -192,7 +197,11 @@ pub(super) fn test(context: &Context, job: &Job) -> Result<Output, ExecError> {
     if !executable {
         command.arg("-e").arg(script);
     }
-    command.env_clear().envs(activated(context, environment)?).current_dir(&context.workspace.root);
+    command
+        .stdin(Stdio::null())
+        .env_clear()
+        .envs(activated(context, environment)?)
+        .current_dir(&context.workspace.root);
     let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
     if !status.success() {
         return Err(ExecError::Test { status: status.to_string() });

@@ -28,6 +28,18 @@ pub enum ExecError {
         /// The worker's last word.
         why: String,
     },
+    /// A build that declares more memory than there is.
+    #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
+    #[diagnostic(
+        code(envbuild::exec::too_big),
+        help("lower `memory` in the recipe's `resources` in project.toml, or build where there is more")
+    )]
+    TooBig {
+        /// What is declared, in bytes.
+        wanted: u64,
+        /// What the machine has, in bytes.
+        there: u64,
+    },
     /// The build and host environments of a package; the log says why.
     #[error("{why}")]
     #[diagnostic(code(envbuild::exec::unresolved))]
@@ -170,6 +182,11 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+}
+
+/// Bytes in the unit that manifests are written in.
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 impl From<ChannelError> for ExecError {

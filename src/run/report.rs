@@ -1,5 +1,7 @@
 //! How a run went.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -22,8 +24,8 @@ pub struct NodeReport {
     pub seconds: f64,
     /// Why it failed, drawn for people.
     pub error: Option<String>,
-    /// The failed node because of which it was skipped.
-    pub because: Option<NodeId>,
+    /// The failed nodes because of which it was skipped, sorted.
+    pub because: Vec<NodeId>,
 }
 
 /// How every node of a run went, in the plan's order.
@@ -51,6 +53,18 @@ pub struct Counts {
 }
 
 impl Report {
+    /// What was skipped because of each failed node, in the plan's order. A node that several have blocked is named by
+    /// each of them.
+    pub fn blocked(&self) -> BTreeMap<&NodeId, Vec<&NodeId>> {
+        let mut blocked: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
+        for node in &self.nodes {
+            for because in &node.because {
+                blocked.entry(because).or_default().push(&node.id);
+            }
+        }
+        blocked
+    }
+
     /// Of a run in which every node was fresh.
     pub fn of_fresh(plan: &Plan, outputs: Outputs) -> Self {
         let fresh = |node: &Node| NodeReport {
@@ -59,7 +73,7 @@ impl Report {
             reason: None,
             seconds: 0.0,
             error: None,
-            because: None,
+            because: Vec::new(),
         };
         Self { nodes: plan.nodes().iter().map(fresh).collect(), outputs, stopped: false }
     }

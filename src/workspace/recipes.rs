@@ -10,7 +10,7 @@ use rattler_conda_types::Subdir;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
-    Package, WorkspaceError,
+    Package, Resources, WorkspaceError,
     error::{shown, span},
     matrix::Grid,
     model::cell_id,
@@ -82,7 +82,12 @@ pub(super) fn load(
             made += 1;
             let id = cell_id(&cell.package, &cell.variant);
             let host_bound = manifest.host.is_some() && written.host_bound.as_ref().map_or(!cell.noarch, |it| it.value);
+            let wanted = written.resources.as_ref();
             let package = Package {
+                resources: Resources {
+                    cpus: wanted.and_then(|it| it.cpus.as_ref()).map(|it| it.value),
+                    memory: wanted.and_then(|it| it.memory.as_ref()).map(|it| it.value),
+                },
                 id: id.clone(),
                 recipe: written.name.value.clone(),
                 file: file.clone(),

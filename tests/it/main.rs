@@ -21,6 +21,7 @@ mod locks;
 mod matrix;
 mod mpi;
 mod packs;
+mod parallel;
 mod quickstart;
 mod readonly;
 mod repair;

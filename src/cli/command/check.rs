@@ -35,7 +35,7 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
     let mut wanted: Vec<Index> = context.plan.wanted(&goals).into_iter().collect();
     wanted.retain(|index| context.plan.node(*index).kind == Kind::Build);
     let mut done: Vec<Checked> = Vec::new();
-    exec::check(&context, &wanted, &report.outputs, jobs(how) as usize, &mut |checked| {
+    exec::check(&context, &wanted, &report.outputs, jobs(how, &context.settings.machine) as usize, &mut |checked| {
         ui::checked(&context, &checked, &world.global);
         done.push(checked);
     });

@@ -15,7 +15,7 @@ use crate::{
 pub(in crate::cli) fn gc(world: &World, args: &GcArgs) -> miette::Result<Exit> {
     let root = project::find(&world.global)?;
     let (cancel, children) = (Cancel::new(), Children::default());
-    signals::watch(cancel.clone(), children.clone());
+    signals::watch(cancel.clone(), children.clone(), || {});
     // What a run is about to refer to looks like garbage: it never works beside one.
     let lock = match args.dry_run || !Store::at(&root).root().exists() {
         true => None,

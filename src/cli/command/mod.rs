@@ -24,7 +24,7 @@ pub(super) use run::run;
 pub(super) use stage::run_stage;
 pub(super) use status::status;
 pub(super) use unpack::unpack;
-pub(super) use worker::{patchelf, worker};
+pub(super) use worker::{make, patchelf, worker};
 
 use super::{Environment, args::Global};
 

@@ -61,7 +61,9 @@ pub(super) fn bring_up_to_date(
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
     let (cancel, children) = (Cancel::new(), Children::default());
-    signals::watch(cancel.clone(), children.clone());
+    let screen = ui::Screen::default();
+    let drawn = screen.clone();
+    signals::watch(cancel.clone(), children.clone(), move || drawn.close());
     // The lock is taken before anything is read: a second run then sees what the first one made.
     let lock = match lock(&root, world, &cancel) {
         // What is up to date can be used where nothing can be written.
@@ -86,12 +88,16 @@ pub(super) fn bring_up_to_date(
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
     }
+    let machine = context.settings.machine;
     let options = Options {
-        jobs: jobs(how) as usize,
+        jobs: jobs(how, &machine) as usize,
+        machine,
+        claims: &run::claims(&context.plan, &context.workspace),
+        expected: &|| run::expected(&context.plan, &|it| context.took(&context.plan.node(it).id)),
         failures: if how.keep_going { Failures::KeepGoing } else { Failures::Stop },
         cancel: &context.cancel,
     };
-    let mut reporter = ui::reporter(&world.global, &context);
+    let mut reporter = ui::reporter(&world.global, &context, screen);
     let look = |index, outputs: &_| settle(&context, index, outputs);
     let mut executor = Local::new(Arc::clone(&context));
     let started = Instant::now();

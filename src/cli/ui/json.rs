@@ -69,6 +69,7 @@ pub(in crate::cli) fn lock_json(
 }
 
 fn run(context: &Context, report: &Report) -> Value {
+    let blocked = report.blocked();
     let nodes: Vec<Value> = report
         .nodes
         .iter()
@@ -82,6 +83,8 @@ fn run(context: &Context, report: &Report) -> Value {
                 "result": node.result,
                 "reason": said,
                 "seconds": rounded(node.seconds),
+                "because": node.because,
+                "blocked": blocked.get(&node.id).cloned().unwrap_or_default(),
                 "log": if log.is_file() { Value::String(relative(&log, &context.workspace.root)) } else { Value::Null },
             })
         })

@@ -1,9 +1,9 @@
 //! Wording and plurals.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path};
 
 use super::data::note;
-use crate::{base::fs, cli::args::Global, exec::Context, plan::NodeId, run::Report, store::NodeResult};
+use crate::{base::fs, cli::args::Global, exec::Context, run::Report, store::NodeResult};
 
 /// How many lines of a failing log are shown.
 const TAIL: usize = 20;
@@ -59,19 +59,14 @@ pub(super) fn nodes(count: usize) -> String {
 
 /// The end of a run: what failed with the end of its log, what was skipped because of it, and the counts.
 pub(in crate::cli) fn summary(context: &Context, report: &Report, global: &Global) {
-    let mut skipped: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
-    for node in &report.nodes {
-        if let Some(because) = &node.because {
-            skipped.entry(because).or_default().push(&node.id);
-        }
-    }
+    let blocked = report.blocked();
     for node in report.nodes.iter().filter(|it| it.result == NodeResult::Failed) {
         let mut text = format!("\nfailed {}\n", node.id);
         for line in node.error.as_deref().unwrap_or_default().lines() {
             let _ = writeln!(text, "  {line}");
         }
         log_tail(&mut text, &context.store.log(&node.id), context);
-        if let Some(blocked) = skipped.get(&node.id) {
+        if let Some(blocked) = blocked.get(&node.id) {
             let names: Vec<String> = blocked.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "  skipped because of it: {}", names.join(", "));
         }

@@ -13,6 +13,7 @@ mod text;
 
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
+pub(super) use fancy::Screen;
 pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
 pub(super) use json::{json_report, list_json, lock_json, plan_json, why_json};
 pub(super) use message::{bytes, summary};
@@ -57,10 +58,10 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Who shows a run: bars on a terminal, lines in a pipe, nothing when quiet.
-pub(super) fn reporter<'a>(global: &Global, context: &'a Context) -> Box<dyn Reporter + 'a> {
+pub(super) fn reporter<'a>(global: &Global, context: &'a Context, screen: Screen) -> Box<dyn Reporter + 'a> {
     let terminal = std::io::stderr().is_terminal();
     if terminal && !global.quiet {
-        Box::new(fancy::Fancy::new(global.verbose, context))
+        Box::new(fancy::Fancy::new(global.verbose, context, screen))
     } else {
         Box::new(plain::Plain::new(global, context))
     }
