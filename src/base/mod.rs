@@ -8,6 +8,8 @@ mod digest;
 pub mod fs;
 mod lock;
 mod network;
+mod stamps;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -17,3 +19,5 @@ pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
 pub use lock::{FileLock, LockError};
 pub use network::Network;
+pub use stamps::Stamps;
+pub use table::Table;

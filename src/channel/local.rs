@@ -175,6 +175,11 @@ impl LocalChannel {
         self.root.join(&package.subdir).join(&package.file_name)
     }
 
+    /// Where the index of a folder of the channel is.
+    pub fn index_of(&self, subdir: &str) -> PathBuf {
+        self.root.join(subdir).join(index::FILE)
+    }
+
     /// A throw-away channel at `folder` that holds these packages only, as links to the archives here, so that a build
     /// sees exactly its own dependencies. Whatever channel was at `folder` before is replaced.
     ///

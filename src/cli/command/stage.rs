@@ -48,7 +48,7 @@ pub(super) fn bring_up_to_date(
     let goals = resolve_goals(&project.workspace, stage, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    let context = Arc::new(Context::new(project.workspace, plan, rt, settings));
+    let context = Arc::new(Context::new((project.workspace, project.stamps), plan, rt, settings));
     signals::watch(context.cancel.clone(), context.children.clone());
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
@@ -70,7 +70,11 @@ pub(super) fn bring_up_to_date(
 /// What is done when every node has ended.
 fn close(context: &Context, report: &Report) -> miette::Result<()> {
     exec::complete_index(context, &report.outputs)?;
-    Ok(context.store.remember_run(report.last_run())?)
+    context.store.remember_run(report.last_run())?;
+    // Only caches: a disk that is full costs the next run some time, not this one its result.
+    drop(context.store.keep_briefs());
+    drop(context.stamps.save());
+    Ok(())
 }
 
 fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
