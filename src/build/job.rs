@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 
 /// One package cell to build.
@@ -24,8 +25,13 @@ pub struct BuildJob {
     /// Virtual packages as `name=version=build`; the build machine's own are detected when there are none.
     #[serde(default)]
     pub virtual_packages: Vec<String>,
-    /// Channel URLs in order of priority: the local dependencies first, then the base channels.
+    /// URLs of channels whose packages its environments may hold: those of the local dependencies.
     pub channels: Vec<String>,
+    /// URLs of the base channels, in order of priority, which come after `channels`. A build takes nothing from them but
+    /// what is `locked`; a resolution and the tests may take anything.
+    pub base_channels: Vec<String>,
+    /// The packages of base channels that the build and host environments may hold.
+    pub locked: Vec<RepoDataRecord>,
     /// The root of the build folders; a short absolute path that is the same for everybody.
     pub scratch: PathBuf,
     /// The package and repodata cache.
@@ -40,6 +46,36 @@ pub struct BuildJob {
     pub cpus: u32,
     /// The folder that receives the archive.
     pub out: PathBuf,
+}
+
+/// The build and host environments of a package cell to resolve.
+#[derive(Serialize, Deserialize, Debug, Clone)]
+pub struct ResolveJob {
+    /// The cell; what is locked for it now is in there.
+    pub build: BuildJob,
+    /// What becomes of the locked packages.
+    pub policy: ResolvePolicy,
+}
+
+/// What a resolution may do with the packages that are locked.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolvePolicy {
+    /// They are enough, or it fails.
+    Keep,
+    /// They stay wherever they satisfy.
+    Prefer,
+    /// The newest that satisfies takes their place.
+    Update,
+}
+
+/// The packages of base channels in the two environments of a cell, staging outputs included, sorted by URL. The
+/// project's own packages are not among them: they are built, not locked.
+#[derive(Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+pub struct Environments {
+    /// What runs during the build.
+    pub build: Vec<RepoDataRecord>,
+    /// What the package is built against.
+    pub host: Vec<RepoDataRecord>,
 }
 
 /// A package that is known before it is in any channel.

@@ -42,7 +42,9 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. }) = error.downcast_ref() {
+    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =
+        error.downcast_ref()
+    {
         return Exit::Usage;
     }
     if let Some(errors) = error.downcast_ref::<WorkspaceErrors>() {

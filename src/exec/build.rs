@@ -1,15 +1,17 @@
 //! A package: sources, a view of the channel, a worker, and publication.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, ExecError, Job, Outputs, process};
+use super::{
+    Context, ExecError, Job, Outputs, resolve,
+    worker::{self, Order},
+};
 use crate::{
-    base::{Digest, Network, fs},
+    base::{Digest, Network},
     build::{BuildJob, Built, FetchedSource, Sibling},
     channel::{Published, content_digest},
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
-    plan::Node,
     recipe::Source,
     store::{Output, PackageFile},
     workspace::Package,
@@ -22,34 +24,42 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let node = context.plan.node(job.index);
     let package = &context.workspace.packages[node.subject];
     let key = job.stale.key.short();
-    let sources = sources(context, package)?;
     let scratch = context.scratch()?;
+    let mut order = order(context, job, &key, scratch.path())?;
+    order.sources = sources(context, package)?;
+    let built: Built = worker::run(context, node, &Order::Build(order), scratch.path())?;
+    check_unchanged(context, package)?;
+    publish(context, job, &built, &key)
+}
+
+/// What a worker is told of a cell; without its sources, which a resolution does not need.
+pub(super) fn order(context: &Context, job: &Job, key: &str, scratch: &Path) -> Result<BuildJob, ExecError> {
+    let package = &context.workspace.packages[context.plan.node(job.index).subject];
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
     let needs = packages(&job.outputs);
-    let view = context.channel.view(&needs, &scratch.path().join("channel"), context.workspace.platform)?;
+    let view = context.channel.view(&needs, &scratch.join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
-    let order = BuildJob {
+    Ok(BuildJob {
         recipe: package.file.clone(),
         output: package.cell.package.clone(),
         axes: package.cell.combination.clone(),
         variant: package.cell.variant.clone(),
-        build_string: build_string(label, &package.cell.build_string, &key),
+        build_string: build_string(label, &package.cell.build_string, key),
         siblings: siblings(&needs),
         platform: context.workspace.platform.to_string(),
         virtual_packages: Vec::new(),
-        channels: std::iter::once(view.url().to_string()).chain(base_channels(context)).collect(),
+        channels: vec![view.url().to_string()],
+        base_channels: base_channels(context),
+        locked: resolve::locked(context, package)?.into_iter().flat_map(|it| it.packages).collect(),
         scratch: context.settings.scratch.clone(),
         cache: context.settings.cache.clone(),
-        sources,
+        sources: Vec::new(),
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
         cpus: context.settings.cpus,
-        out: scratch.path().join("out"),
-    };
-    let built = in_worker(context, node, &order, scratch.path())?;
-    check_unchanged(context, package)?;
-    publish(context, job, &built, &key)
+        out: scratch.join("out"),
+    })
 }
 
 /// `derecho_py311h1234567_0_89abcdef01`: the label leads, the key ends. What is too long loses its middle: people select
@@ -63,7 +73,7 @@ fn build_string(label: Option<&str>, rendered: &str, key: &str) -> String {
     format!("{text}_{key}")
 }
 
-/// The base channels that a build may ask: rattler-build knows no way to be offline but to have no other channel.
+/// The base channels that a resolution or a test may ask: rattler-build knows no way to be offline but to have no other channel.
 fn base_channels(context: &Context) -> Vec<String> {
     let mut channels: Vec<String> =
         context.workspace.channels.iter().map(|it| it.channel.base_url.to_string()).collect();
@@ -111,30 +121,6 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
     // Without a name in its address, a source is still found in a mirror by its hash.
     let file_name = urls.first().and_then(|it| fetch::file_name(it)).unwrap_or_else(|| "source".to_owned());
     Some(SourceRef { urls: urls.clone(), sha256: sha256.clone(), md5: md5.clone(), file_name })
-}
-
-/// Runs the build in a child process: a kill takes it whole, its output is a file, its state is its own.
-fn in_worker(context: &Context, node: &Node, order: &BuildJob, scratch: &Path) -> Result<Built, ExecError> {
-    let job_file = scratch.join("job.json");
-    let result = super::worker::result_file(&job_file);
-    let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
-    fs::write_atomic(&job_file, &bytes)?;
-    let shim = super::worker::patchelf_shim(&context.settings.cache, &context.settings.program)?;
-    let path = context.settings.environment.get("PATH").map_or("", String::as_str);
-    let mut command = Command::new(&context.settings.program);
-    command.arg("worker").arg("--job").arg(&job_file);
-    command.env("RATTLER_CACHE_DIR", &context.settings.cache);
-    // What the library puts aside must go away with this job, also when it is killed.
-    let temporary = scratch.join("tmp");
-    fs::create_dir_all(&temporary)?;
-    command.env("TMPDIR", &temporary);
-    command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
-    let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
-    match super::worker::read_result(&result)? {
-        Some(Ok(built)) if status.success() => Ok(built),
-        Some(Err(why)) => Err(ExecError::Build { why }),
-        _ => Err(ExecError::Worker { status: status.to_string() }),
-    }
 }
 
 /// A package whose recipe was edited in the meantime is not recorded: its key speaks of the text before.

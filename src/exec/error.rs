@@ -19,6 +19,13 @@ pub enum ExecError {
         /// The worker's last word.
         why: String,
     },
+    /// The build and host environments of a package; the log says why.
+    #[error("{why}")]
+    #[diagnostic(code(envbuild::exec::unresolved))]
+    Unresolved {
+        /// The worker's last word.
+        why: String,
+    },
     /// A git source that names no commit: what it gives today is not what it gives tomorrow.
     #[error("the git source `{url}` is at `{rev}`, which moves")]
     #[diagnostic(

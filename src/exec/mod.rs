@@ -12,6 +12,7 @@ mod look;
 mod packaging;
 mod perform;
 mod process;
+mod resolve;
 mod scans;
 mod survey;
 mod worker;

@@ -1,17 +1,17 @@
 //! Rendered recipes, kept: rendering is a function of the recipe's text, the axes, the platform and the engine.
 
-use std::path::Path;
+use std::{fs::Metadata, path::Path};
 
 use rattler_conda_types::Subdir;
 
 use super::{Axes, Recipe, RecipeError, read};
-use crate::base::{Digest, FsError, Stamps, Table};
+use crate::base::{Digest, Stamps, Table};
 
 /// The version of rattler-build's library that renders and builds; part of every key that depends on it.
 pub const ENGINE: &str = "rattler_build_core 0.2.24";
 
 /// Changes when the form of [`Recipe`] does, so that an older program's lines are not read as ours.
-const FORM: &str = "recipes 5";
+const FORM: &str = "recipes 6";
 
 /// Recipes that were rendered, kept between runs.
 #[derive(Debug)]
@@ -27,13 +27,19 @@ impl Rendered {
         Self { rows: Table::open(file, FORM), frame: frame(axes, platform) }
     }
 
-    /// Reads a recipe, from what is kept when it was rendered before with the same text and axes. `file` is no link.
+    /// Reads a recipe, from what is kept when it was rendered before with the same text and axes. `file` is no link, and
+    /// `metadata` is its own.
     ///
     /// # Errors
     /// When the recipe cannot be read, parsed or rendered.
-    pub fn read(&self, file: &Path, axes: &Axes, platform: Subdir, stamps: &Stamps) -> Result<Recipe, RecipeError> {
-        let look = || file.metadata().map_err(|source| FsError::new("read", file, source));
-        let text = stamps.digest(file, &look()?)?;
+    pub fn read(
+        &self,
+        (file, metadata): (&Path, &Metadata),
+        axes: &Axes,
+        platform: Subdir,
+        stamps: &Stamps,
+    ) -> Result<Recipe, RecipeError> {
+        let text = stamps.digest(file, metadata)?;
         let name = self.name(text);
         if let Some(recipe) = self.rows.get(&name).and_then(|it| serde_json::from_str(&it).ok()) {
             return Ok(recipe);

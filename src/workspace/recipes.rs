@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::Metadata,
     path::{Path, PathBuf},
 };
 
@@ -62,12 +63,12 @@ pub(super) fn load(
     let places = Places::new(manifest, source.root);
     let one = |written: &manifest::Recipe| {
         let at = span(&written.path.span);
-        let Some(file) = places.recipe(&source.root.join(&written.path.value)) else {
+        let Some((file, metadata)) = places.recipe(&source.root.join(&written.path.value)) else {
             let (recipe, path) = (written.name.value.clone(), written.path.value.clone());
             return Err(WorkspaceError::NoRecipe { recipe, path, at });
         };
         let bad = |cause: RecipeError| WorkspaceError::BadRecipe { recipe: written.name.value.clone(), at, cause };
-        let recipe = rendered.read(&file, &grid.axes, source.platform, source.stamps).map_err(bad)?;
+        let recipe = rendered.read((&file, &metadata), &grid.axes, source.platform, source.stamps).map_err(bad)?;
         Ok((file, recipe))
     };
     let read: Vec<_> = manifest.recipes.par_iter().map(one).collect();
@@ -144,19 +145,19 @@ impl Places {
     }
 
     /// The recipe in a folder, if there is one.
-    fn recipe(&self, folder: &Path) -> Option<PathBuf> {
+    fn recipe(&self, folder: &Path) -> Option<(PathBuf, Metadata)> {
         let file = folder.join("recipe.yaml");
-        let is_plain = |path: &Path, kind: fn(&std::fs::FileType) -> bool| {
-            path.symlink_metadata().is_ok_and(|it| kind(&it.file_type()))
-        };
         let real = folder.parent().and_then(|it| self.0.get(it)).zip(folder.file_name());
         if let Some((parent, name)) = real
-            && is_plain(folder, std::fs::FileType::is_dir)
-            && is_plain(&file, std::fs::FileType::is_file)
+            && folder.symlink_metadata().is_ok_and(|it| it.is_dir())
+            && let Ok(metadata) = file.symlink_metadata()
+            && metadata.is_file()
         {
-            return Some(parent.join(name).join("recipe.yaml"));
+            return Some((parent.join(name).join("recipe.yaml"), metadata));
         }
-        file.canonicalize().ok().filter(|it| it.is_file())
+        let real = file.canonicalize().ok()?;
+        let metadata = real.metadata().ok().filter(Metadata::is_file)?;
+        Some((real, metadata))
     }
 }
 

@@ -12,6 +12,7 @@ mod errors;
 mod failures;
 mod firewall;
 mod host;
+mod locking;
 mod matrix;
 mod mpi;
 mod packs;

@@ -41,6 +41,8 @@ impl Bench {
             platform: "linux-64".to_owned(),
             virtual_packages: Vec::new(),
             channels: Vec::new(),
+            base_channels: Vec::new(),
+            locked: Vec::new(),
             scratch: self.path("s"),
             cache: self.path("cache"),
             sources: Vec::new(),

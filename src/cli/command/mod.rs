@@ -3,6 +3,7 @@
 mod clean;
 mod explain;
 mod list;
+mod lock;
 mod plan;
 mod run;
 mod stage;
@@ -13,6 +14,7 @@ mod worker;
 pub(super) use clean::clean;
 pub(super) use explain::why;
 pub(super) use list::list;
+pub(super) use lock::lock;
 pub(super) use plan::plan;
 pub(super) use run::run;
 pub(super) use stage::run_stage;

@@ -16,10 +16,11 @@ use crate::{
 pub(in crate::cli) fn run(world: &World, args: ExecArgs) -> miette::Result<Exit> {
     let ExecArgs { environment: name, how, command } = args;
     let goal = vec![format!("{}:{name}", Kind::Install)];
-    let (context, report, closed) = match stage::bring_up_to_date(world, &goal, &how, Stage::Kind(Kind::Install)) {
-        Ok(ready) => ready,
-        Err(error) => return Err(unknown(world, &name).unwrap_or(error)),
-    };
+    let (context, report, closed) =
+        match stage::bring_up_to_date(world, &goal, &how, stage::Reach::to(Stage::Kind(Kind::Install))) {
+            Ok(ready) => ready,
+            Err(error) => return Err(unknown(world, &name).unwrap_or(error)),
+        };
     if stage::exit(&report) != Exit::Success {
         ui::summary(&context, &report, &world.global);
         closed?;

@@ -8,9 +8,9 @@ mod plain;
 mod text;
 
 pub(super) use data::{data, note};
-pub(super) use json::{json_report, list_json, plan_json, status_json, why_json};
+pub(super) use json::{json_report, list_json, lock_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
-pub(super) use text::{list_text, plan_dot, plan_text, status_text, why_text};
+pub(super) use text::{list_text, lock_text, plan_dot, plan_text, status_text, why_text};
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
