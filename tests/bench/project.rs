@@ -86,7 +86,7 @@ impl Project {
         );
         write(&root.join("project.toml"), &manifest);
         let text = "package:\n  name: many\n  version: ${{ first }}\nbuild:\n  noarch: generic\n  script: build.sh\n\
-                    about:\n  summary: built with ${{ second }}\nrequirements:\n  run:\n    - many-data ${{ second }}\n";
+                    about:\n  summary: built with ${{ second }}\n";
         write(&root.join("recipes/many/recipe.yaml"), text);
         write(&root.join("recipes/many/build.sh"), &trivial("many"));
         Self { root: root.to_owned() }

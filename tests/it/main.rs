@@ -15,6 +15,7 @@ mod host;
 mod locking;
 mod matrix;
 mod mpi;
+mod noop;
 mod packs;
 mod quickstart;
 mod repair;
