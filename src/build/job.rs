@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Digest;
+
 /// One package cell to build.
 #[derive(Serialize, Deserialize, Debug, Clone)]
 pub struct BuildJob {
@@ -16,7 +18,7 @@ pub struct BuildJob {
     pub axes: BTreeMap<String, String>,
     /// The values that the output uses; they tell outputs of one name apart.
     pub variant: BTreeMap<String, String>,
-    /// The final build string, instead of the rendered one.
+    /// The provisional build string of [`conda::provisional`](crate::conda::provisional), instead of the rendered one.
     pub build_string: String,
     /// Final versions and build strings of packages that the recipe may pin exactly, by package name.
     pub siblings: BTreeMap<String, Sibling>,
@@ -105,8 +107,10 @@ pub struct Built {
     pub name: String,
     /// The package's version.
     pub version: String,
-    /// The package's build string.
+    /// The package's final build string.
     pub build: String,
+    /// The digest of what the archive holds, which ends the build string.
+    pub content: Digest,
     /// The channel folder that it belongs to: the platform, or `noarch`.
     pub subdir: String,
     /// What was installed to build it, sorted by environment and URL.

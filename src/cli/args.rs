@@ -40,7 +40,7 @@ pub(super) enum Command {
     /// Do everything that is out of date: packages, locks, prefixes, tests, archives
     All(RunArgs),
     /// Build packages: all, or those of the named recipes with the local packages they need
-    Build(RunArgs),
+    Build(BuildArgs),
     /// Solve environments into envbuild.lock, those that packages are built in too
     Lock(LockArgs),
     /// Make the prefixes of environments
@@ -80,6 +80,15 @@ pub(super) struct RunArgs {
     /// Print a report on standard output at the end
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Then build what was named a second time, aside, and name every file that differs
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 #[derive(Debug, Clone, Args)]

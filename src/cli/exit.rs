@@ -9,7 +9,7 @@ use crate::{manifest::ManifestErrors, pack::PackError, plan::PlanError, workspac
 pub enum Exit {
     /// 0: everything that was asked for is done, or was done already.
     Success,
-    /// 1: something that had to be done went wrong.
+    /// 1: something that had to be done went wrong, or a second build differs.
     Failure,
     /// 2: the command line is wrong: an unknown option, goal or axis, or no project.toml.
     Usage,

@@ -9,35 +9,48 @@ use super::{
 use crate::{
     base::{Digest, Network},
     build::{BuildJob, Built, FetchedSource, Sibling},
-    channel::{Published, content_digest},
+    channel::Published,
+    conda,
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
+    plan::Node,
     recipe::Source,
     store::{Output, PackageFile},
     workspace::Package,
 };
 
-/// The longest build string that conda takes.
-const BUILD_STRING_MAX: usize = 64;
-
 pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let node = context.plan.node(job.index);
-    let package = &context.workspace.packages[node.subject];
-    let key = job.stale.key.short();
     let scratch = context.scratch()?;
-    let mut order = order(context, job, &key, scratch.path())?;
+    let built = make(context, node, &packages(&job.outputs), scratch.path(), &context.store.log(&node.id))?;
+    publish(context, job, &built)
+}
+
+/// Makes a node's package of what is in `needs`, in a folder that is thrown away.
+pub(super) fn make(
+    context: &Context,
+    node: &Node,
+    needs: &[Published],
+    scratch: &Path,
+    log: &Path,
+) -> Result<Built, ExecError> {
+    let package = &context.workspace.packages[node.subject];
+    let mut order = order(context, package, needs, scratch)?;
     order.sources = sources(context, package)?;
-    let built: Built = worker::run(context, node, &Order::Build(order), scratch.path())?;
+    let built: Built = worker::run(context, &Order::Build(order), scratch, log)?;
     check_unchanged(context, package)?;
-    publish(context, job, &built, &key)
+    Ok(built)
 }
 
 /// What a worker is told of a cell; without its sources, which a resolution does not need.
-pub(super) fn order(context: &Context, job: &Job, key: &str, scratch: &Path) -> Result<BuildJob, ExecError> {
-    let package = &context.workspace.packages[context.plan.node(job.index).subject];
+pub(super) fn order(
+    context: &Context,
+    package: &Package,
+    needs: &[Published],
+    scratch: &Path,
+) -> Result<BuildJob, ExecError> {
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
-    let needs = packages(&job.outputs);
-    let view = context.channel.view(&needs, &scratch.join("channel"), context.workspace.platform)?;
+    let view = context.channel.view(needs, &scratch.join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
     Ok(BuildJob {
@@ -45,8 +58,8 @@ pub(super) fn order(context: &Context, job: &Job, key: &str, scratch: &Path) -> 
         output: package.cell.package.clone(),
         axes: package.cell.combination.clone(),
         variant: package.cell.variant.clone(),
-        build_string: build_string(label, &package.cell.build_string, key),
-        siblings: siblings(&needs),
+        build_string: conda::provisional(label, &package.cell.build_string),
+        siblings: siblings(needs),
         platform: context.workspace.platform.to_string(),
         virtual_packages: Vec::new(),
         channels: vec![view.url().to_string()],
@@ -60,17 +73,6 @@ pub(super) fn order(context: &Context, job: &Job, key: &str, scratch: &Path) -> 
         cpus: context.settings.cpus,
         out: scratch.join("out"),
     })
-}
-
-/// `derecho_py311h1234567_0_89abcdef01`: the label leads, the key ends. What is too long loses its middle: people select
-/// by the beginning, and the key keeps it unique.
-fn build_string(label: Option<&str>, rendered: &str, key: &str) -> String {
-    let mut text = match label {
-        Some(label) => format!("{label}_{rendered}"),
-        None => rendered.to_owned(),
-    };
-    text.truncate(BUILD_STRING_MAX - key.len() - 1);
-    format!("{text}_{key}")
 }
 
 /// The base channels that a resolution or a test may ask: rattler-build knows no way to be offline but to have no other channel.
@@ -135,21 +137,14 @@ fn check_unchanged(context: &Context, package: &Package) -> Result<(), ExecError
     Ok(())
 }
 
-/// Puts the package into the channel, unless it is what was there already: then the old archive stays, and nothing
-/// downstream has to run.
-fn publish(context: &Context, job: &Job, built: &Built, key: &str) -> Result<Output, ExecError> {
-    let content = content_digest(&built.archive, key)?;
+/// Puts the package into the channel. One of the same content is there under the same name: then its file stays, and
+/// nothing downstream has to run.
+fn publish(context: &Context, job: &Job, built: &Built) -> Result<Output, ExecError> {
     let previous = match &job.stale.previous {
         Some(Output::Package(package)) => Some(published(package)),
         _ => None,
     };
-    if let Some(previous) = previous.as_ref().filter(|it| it.content == content)
-        && context.channel.verify(previous)?.is_none()
-    {
-        context.channel.reinstate(previous, None)?;
-        return Ok(Output::Package(package_file(previous)));
-    }
-    let published = context.channel.publish(&built.archive, content, previous.as_ref())?;
+    let published = context.channel.publish(&built.archive, built.content, previous.as_ref())?;
     Ok(Output::Package(package_file(&published)))
 }
 
@@ -208,18 +203,4 @@ pub(super) fn published(package: &PackageFile) -> Published {
 fn package_file(package: &Published) -> PackageFile {
     let Published { name, version, build, subdir, file_name, sha256, bytes, content } = package.clone();
     PackageFile { name, version, build, subdir, file_name, sha256, bytes, content }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::build_string;
-
-    #[test]
-    fn a_build_string_keeps_its_label_and_its_key_within_condas_limit() {
-        assert_eq!(build_string(None, "h123_0", "89abcdef01"), "h123_0_89abcdef01");
-        assert_eq!(build_string(Some("derecho"), "py311h1_0", "89abcdef01"), "derecho_py311h1_0_89abcdef01");
-        let long = build_string(Some("derecho"), &"x".repeat(100), "89abcdef01");
-        assert_eq!(long.len(), 64);
-        assert!(long.starts_with("derecho_xxx") && long.ends_with("x_89abcdef01"));
-    }
 }

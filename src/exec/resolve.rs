@@ -85,7 +85,8 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
         LockPolicy::Follow => ResolvePolicy::Prefer,
     };
     let scratch = context.scratch()?;
-    let mut cell = build::order(context, job, &job.stale.key.short(), scratch.path())?;
+    let needs = build::packages(&job.outputs);
+    let mut cell = build::order(context, package, &needs, scratch.path())?;
     // What a channel brought that the manifest does not name any more is not kept.
     let named = |it: &RepoDataRecord| {
         let channel = it.channel.as_deref().unwrap_or_default().trim_end_matches('/');
@@ -93,7 +94,8 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
     };
     cell.locked.retain(named);
     let order = ResolveJob { build: cell, policy };
-    let resolved: Result<Environments, ExecError> = worker::run(context, node, &Order::Resolve(order), scratch.path());
+    let log = context.store.log(&node.id);
+    let resolved: Result<Environments, ExecError> = worker::run(context, &Order::Resolve(order), scratch.path(), &log);
     let resolved = match resolved {
         Err(ExecError::Build { why }) if policy == ResolvePolicy::Keep => return Err(ExecError::Locked { why }),
         Err(ExecError::Build { why }) => return Err(ExecError::Unresolved { why }),

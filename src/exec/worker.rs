@@ -12,7 +12,6 @@ use super::{Context, ExecError, process, tell};
 use crate::{
     base::{FsError, Scratch, fs},
     build::{self, BuildError, BuildJob, ResolveJob},
-    plan::Node,
     rt::Rt,
 };
 
@@ -52,12 +51,12 @@ fn answer<T: Serialize>(job_file: &Path, result: Result<T, BuildError>) -> Resul
     result.map(drop).map_err(ExecError::from)
 }
 
-/// Runs an order in a child process: a kill takes it whole, its output is a file, its state is its own.
+/// Runs an order in a child process: a kill takes it whole, its output goes to `log`, its state is its own.
 pub(super) fn run<T: DeserializeOwned>(
     context: &Context,
-    node: &Node,
     order: &Order,
     scratch: &Path,
+    log: &Path,
 ) -> Result<T, ExecError> {
     let job_file = scratch.join("job.json");
     let result = result_file(&job_file);
@@ -73,7 +72,7 @@ pub(super) fn run<T: DeserializeOwned>(
     fs::create_dir_all(&temporary)?;
     command.env("TMPDIR", &temporary);
     command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
-    let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
+    let status = process::run(command, log, &context.children, &context.cancel)?;
     match read_result(&result)? {
         Some(Ok(made)) if status.success() => Ok(made),
         Some(Err(why)) => Err(ExecError::Build { why }),

@@ -9,7 +9,7 @@
 //! | the host's label, run paths, libraries, for a host-bound package | build | `-j`, HOME, the user |
 //! | the locked packages of base channels in its build and host environments | build | the day, and what channels have by then |
 //! | its requirements and what else decides them, the channels, the platform | resolve | the recipe's other text |
-//! | the *content* of the local packages in its build and host environments | resolve, build | their names' keys |
+//! | the *content* of the local packages in its build and host environments | resolve, build | their recipes |
 //! | the build strings of local packages that it pins exactly | build | |
 //! | specs, channels, the target's virtual packages, the content of its local packages | lock | the order of toml keys |
 //! | the locked packages | install, test, pack | the prefix's path |

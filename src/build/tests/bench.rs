@@ -36,7 +36,7 @@ impl Bench {
             output: name.to_owned(),
             axes: BTreeMap::new(),
             variant: BTreeMap::new(),
-            build_string: "site_1_kabc".to_owned(),
+            build_string: "site_1_0000000000".to_owned(),
             siblings: BTreeMap::new(),
             platform: "linux-64".to_owned(),
             virtual_packages: Vec::new(),

@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod check;
 mod clean;
 mod explain;
 mod list;
@@ -11,6 +12,7 @@ mod status;
 mod unpack;
 mod worker;
 
+pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
 pub(super) use list::list;

@@ -97,7 +97,8 @@ fn close(context: &Context, report: &Report) -> miette::Result<()> {
     Ok(())
 }
 
-fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
+/// Locks the project against other runs.
+pub(super) fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
     let quiet = world.global.quiet;
     Ok(Store::at(root).lock(|owner| {
         if !quiet {

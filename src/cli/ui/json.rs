@@ -16,7 +16,7 @@ use crate::{
     store::{LastRun, NodeResult},
 };
 
-fn print(value: &Value) -> Result<(), FsError> {
+pub(super) fn print(value: &Value) -> Result<(), FsError> {
     data(&serde_json::to_string_pretty(value).expect("a JSON value can be written"))
 }
 

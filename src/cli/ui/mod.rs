@@ -1,5 +1,6 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
+mod check;
 mod data;
 mod fancy;
 mod json;
@@ -7,6 +8,7 @@ mod message;
 mod plain;
 mod text;
 
+pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
 pub(super) use json::{json_report, list_json, lock_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
