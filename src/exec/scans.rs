@@ -1,7 +1,7 @@
 //! The folders of recipes, looked at once for all the cells that are built from them.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -14,7 +14,7 @@ use crate::{
 /// What is in each folder that was looked at during this run.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
-    known: Mutex<BTreeMap<PathBuf, Arc<Vec<Entry>>>>,
+    known: Mutex<HashMap<PathBuf, Arc<Vec<Entry>>>>,
 }
 
 impl Scans {
