@@ -63,6 +63,8 @@ pub(super) enum Command {
     List(ListArgs),
     /// Delete what can be made again
     Clean(CleanArgs),
+    /// Delete what nothing refers to any more: the manifest, envbuild.lock, the channel's index
+    Gc(GcArgs),
     /// Build one package for a coordinator
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -214,6 +216,16 @@ pub(super) struct CleanArgs {
     /// Only say what would be deleted
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GcArgs {
+    /// Only say what would be deleted
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,9 @@ pub fn main(arguments: &[OsString], environment: Environment) -> ExitCode {
         Err(error) => return ui::usage(&error),
     };
     ui::set_up(&environment);
+    if environment.get("ENVBUILD_FLOCK").is_some_and(|it| it == "off") {
+        crate::base::trust_no_flock();
+    }
     match dispatch(cli, environment) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -57,6 +60,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Run(args) => command::run(&world, args),
         Command::List(args) => command::list(&world, &args),
         Command::Clean(args) => command::clean(&world, &args),
+        Command::Gc(args) => command::gc(&world, &args),
         Command::Worker(args) => command::worker(&args),
     }
 }

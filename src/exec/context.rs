@@ -90,15 +90,16 @@ pub struct Context {
 impl Context {
     /// Puts a project together with its places.
     pub fn new((workspace, stamps): (Workspace, Stamps), plan: Plan, rt: Rt, settings: Settings) -> Self {
+        let cancel = Cancel::new();
         Self {
             store: Store::at(&workspace.root),
-            channel: LocalChannel::at(&workspace.root.join("output")),
+            channel: LocalChannel::at(&workspace.root.join("output")).stopped_by(cancel.clone()),
             workspace,
             plan,
             rt,
             settings,
             children: Children::default(),
-            cancel: Cancel::new(),
+            cancel,
             scans: Scans::default(),
             stamps,
             machine: OnceLock::new(),
@@ -106,6 +107,14 @@ impl Context {
             last_run: OnceLock::new(),
             lock_file: Mutex::default(),
         }
+    }
+
+    /// The same, with a flag and a list of children that the caller's handler of signals knows already.
+    #[must_use]
+    pub fn stopped_by(mut self, cancel: Cancel, children: Children) -> Self {
+        self.channel = self.channel.stopped_by(cancel.clone());
+        (self.cancel, self.children) = (cancel, children);
+        self
     }
 
     /// Lets these nodes move what is locked to the newest that satisfies.

@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path, 
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
-use super::{Context, ExecError, Job, LockPolicy, build::packages, process};
+use super::{
+    Context, ExecError, Job, LockPolicy,
+    build::packages,
+    process,
+    resolve::{PackageName, package_name},
+};
 use crate::{
     base::{Digest, fs},
     install::{self, InstallError, InstallRequest},
@@ -34,6 +39,14 @@ pub(super) fn locked_digest(environment: &LockedEnvironment) -> Digest {
         .collect();
     lines.sort();
     Digest::of(lines.concat())
+}
+
+/// What is locked for an environment as inputs of all that comes after its lock: names with version, build string, hash.
+pub(super) fn packages_of(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    let locked = context.locked()?;
+    let packages = locked.get(&environment.name).map_or(&[][..], |it| &it.packages);
+    let named = packages.iter().map(package_name).map(|PackageName { name, rest }| (name, rest));
+    Ok(named.collect())
 }
 
 /// The specs of an environment. The manifest room has parsed them before, with values in place of axes.

@@ -5,8 +5,16 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
-    base::FsError, build::BuildError, channel::ChannelError, conda::CondaError, fetch::FetchError,
-    fingerprint::FingerprintError, install::InstallError, lock::LockError, pack::PackError, solve::SolveError,
+    base::{self, FsError},
+    build::BuildError,
+    channel::ChannelError,
+    conda::CondaError,
+    fetch::FetchError,
+    fingerprint::FingerprintError,
+    install::InstallError,
+    lock::LockError,
+    pack::PackError,
+    solve::SolveError,
     store::StoreError,
 };
 
@@ -145,7 +153,7 @@ pub enum ExecError {
     /// The local channel.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Channel(#[from] ChannelError),
+    Channel(ChannelError),
     /// The solver.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -162,6 +170,15 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+}
+
+impl From<ChannelError> for ExecError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Locked(base::LockError::Stopped(_)) => Self::Cancelled,
+            other => Self::Channel(other),
+        }
+    }
 }
 
 /// An error as plain text: what happened, each problem of several, what to do.

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, ExecError, Outputs, environment::locked_digest, resolve};
+use super::{
+    Context, ExecError, Outputs,
+    environment::{self, locked_digest},
+    resolve,
+};
 use crate::{
     base::Digest,
     channel::Published,
     fingerprint::{
-        BuildInputs, Change, Inputs, Key, LockInputs, PackInputs, Reason, ResolveInputs, TestInputs, build_inputs,
-        install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
+        BuildInputs, Change, Inputs, Key, LockInputs, PACKAGE, PackInputs, Reason, ResolveInputs, TestInputs,
+        build_inputs, install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
     },
     install, pack,
     plan::{Index, Kind, Node, NodeId},
@@ -106,7 +110,7 @@ pub(super) fn changes_so_far(context: &Context, node: &Node, outputs: &Outputs) 
     let waiting: BTreeSet<&NodeId> = unknown_needs(context, node, outputs);
     let known = |change: &Change| match change.input.strip_prefix("needs/").or(change.input.strip_prefix("pins/")) {
         Some(need) => !waiting.iter().any(|it| it.as_str() == need),
-        None => waiting.is_empty() || !matches!(change.input.as_str(), "locked" | "installed"),
+        None => waiting.is_empty() || !change.input.starts_with(PACKAGE),
     };
     let changes: Vec<Change> = Change::between(&record.inputs, &inputs).into_iter().filter(known).collect();
     Ok((!changes.is_empty()).then_some(Reason::Changed(changes)))
@@ -141,8 +145,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             _ => (need.id.clone(), output.digest()),
         })
         .collect();
-    // Install, test and pack have exactly one input node.
-    let input = || needs.values().next().copied().unwrap_or_else(|| Digest::of(""));
+    // Install, test and pack have one input node, which is done when the lock is.
+    let packages = || environment::packages_of(context, &workspace.environments[node.subject]);
     Ok(match node.kind {
         Kind::Build => {
             let package = &workspace.packages[node.subject];
@@ -178,16 +182,18 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let virtual_packages = &virtual_packages;
             lock_inputs(&LockInputs { environment, platform, channels: &channels, virtual_packages, needs: &needs })
         }
-        Kind::Install => install_inputs(input()),
+        Kind::Install => install_inputs(&packages()?),
         Kind::Test => {
             let script = workspace.environments[node.subject].test.clone();
             let script = script.expect("only an environment with a script has a test node");
-            test_inputs(&TestInputs { installed: input(), script })?
+            let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
+            test_inputs(&TestInputs { packages: &packages()?, script, scan: &scan })?
         }
         Kind::Pack => {
             let archive = context.archive(&workspace.environments[node.subject]);
             let file_name = archive.file_name().unwrap_or_default().to_string_lossy();
-            pack_inputs(&PackInputs { installed: input(), file_name: &file_name, level: context.settings.level })
+            let level = context.settings.level;
+            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, level })
         }
     })
 }
@@ -246,25 +252,25 @@ fn is_whole(context: &Context, package: &Published) -> Result<bool, ExecError> {
     if found.len() != package.bytes || !found.is_file() {
         return Ok(false);
     }
-    if context.stamps.known(PACKAGE, &path, &found).as_ref() == Some(&package.sha256) {
+    if context.stamps.known(ARCHIVE, &path, &found).as_ref() == Some(&package.sha256) {
         return Ok(true);
     }
     let whole = context.channel.verify(package)?.is_none();
     if whole {
-        context.stamps.remember(PACKAGE, &path, &found, &package.sha256);
+        context.stamps.remember(ARCHIVE, &path, &found, &package.sha256);
     }
     Ok(whole)
 }
 
 /// What is remembered of a package's file: its SHA-256.
-const PACKAGE: &str = "package";
+const ARCHIVE: &str = "package";
 
 /// Remembers the stamps of what a node has just made.
 pub(super) fn made(context: &Context, output: &Output) {
     match output {
         Output::Package(package) => {
             let published = super::build::published(package);
-            context.stamps.made(PACKAGE, &context.channel.path_of(&published), &published.sha256);
+            context.stamps.made(ARCHIVE, &context.channel.path_of(&published), &published.sha256);
         }
         Output::Archive { file, digest, .. } => {
             context.stamps.made_bytes(&context.workspace.root.join(file), *digest);

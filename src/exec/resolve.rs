@@ -64,12 +64,15 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     Ok(inputs)
 }
 
-struct PackageName {
-    name: String,
-    rest: String,
+/// A locked package as an input.
+pub(super) struct PackageName {
+    /// Its name.
+    pub(super) name: String,
+    /// Its version, build string and hash.
+    pub(super) rest: String,
 }
 
-fn package_name(record: &RepoDataRecord) -> PackageName {
+pub(super) fn package_name(record: &RepoDataRecord) -> PackageName {
     let package = &record.package_record;
     let rest = format!("{} {} {}", package.version, package.build, package_digest(record));
     PackageName { name: package.name.as_normalized().to_owned(), rest }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     exec::Outputs,
     fingerprint::Reason,
-    plan::NodeId,
+    plan::{Node, NodeId, Plan},
     store::{LastRun, NodeResult},
 };
 
@@ -51,6 +51,19 @@ pub struct Counts {
 }
 
 impl Report {
+    /// Of a run in which every node was fresh.
+    pub fn of_fresh(plan: &Plan, outputs: Outputs) -> Self {
+        let fresh = |node: &Node| NodeReport {
+            id: node.id.clone(),
+            result: NodeResult::Fresh,
+            reason: None,
+            seconds: 0.0,
+            error: None,
+            because: None,
+        };
+        Self { nodes: plan.nodes().iter().map(fresh).collect(), outputs, stopped: false }
+    }
+
     /// How many nodes ended how.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{LastRun, NodeResult, Output, Record, StoreError, brief::Briefs};
 use crate::{
-    base::{Digest, FileLock, Stamps, fs},
+    base::{Cancel, Digest, FileLock, Stamps, Wait, fs},
     fingerprint::Key,
     plan::NodeId,
 };
@@ -35,24 +35,16 @@ impl Store {
         Self { root: project.join(".envbuild"), briefs: OnceLock::new() }
     }
 
-    /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it.
+    /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it; `cancel` ends the
+    /// wait.
     ///
     /// # Errors
-    /// When it cannot be made, was written by a newer program, or stays locked.
-    pub fn lock(&self, waiting: impl FnMut(&str)) -> Result<FileLock, StoreError> {
-        let lock = FileLock::acquire(&self.root.join("lock"), PATIENCE, waiting)?;
-        let form = self.root.join("form");
-        match fs::read_if_there(&form)? {
-            Some(found) if found == FORM.as_bytes() => {}
-            Some(found) if !found.is_empty() && found.iter().all(u8::is_ascii_digit) => {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                return Err(StoreError::Newer { path: self.root.clone(), found });
-            }
-            // There is no form, or what a broken disk left of it.
-            _ => {
-                fs::write_atomic(&self.root.join(".gitignore"), b"*\n")?;
-                fs::write_atomic(&form, FORM.as_bytes())?;
-            }
+    /// When it cannot be made or written to, was written by a newer program, stays locked, or the wait is cancelled.
+    pub fn lock(&self, cancel: &Cancel, waiting: impl FnMut(&str)) -> Result<FileLock, StoreError> {
+        let (lock, has_form) = self.hold(cancel, waiting)?;
+        if !has_form {
+            fs::write_atomic(&self.root.join(".gitignore"), b"*\n")?;
+            fs::write_atomic(&self.root.join("form"), FORM.as_bytes())?;
         }
         // Whatever a killed run left half done is only in scratch: everything else is renamed into place.
         fs::remove_dir_all(&self.scratch())?;
@@ -62,12 +54,34 @@ impl Store {
         Ok(lock)
     }
 
+    /// Locks the folder as [`lock`](Self::lock) does, and changes nothing in it. Also says whether it has a form; without
+    /// one it is new, or a broken disk has lost it.
+    ///
+    /// # Errors
+    /// As for `lock`.
+    pub fn hold(&self, cancel: &Cancel, waiting: impl FnMut(&str)) -> Result<(FileLock, bool), StoreError> {
+        let wait = Wait { patience: PATIENCE, cancel: cancel.clone() };
+        let lock = FileLock::acquire(&self.lock_file(), &wait, waiting)?;
+        match fs::read_if_there(&self.root.join("form"))? {
+            Some(found) if found == FORM.as_bytes() => Ok((lock, true)),
+            Some(found) if !found.is_empty() && found.iter().all(u8::is_ascii_digit) => {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                Err(StoreError::Newer { path: self.root.clone(), found })
+            }
+            _ => Ok((lock, false)),
+        }
+    }
+
     /// Locks the folder, or says who holds it.
     ///
     /// # Errors
     /// When a run holds it.
     pub fn try_lock(&self) -> Result<FileLock, StoreError> {
-        Ok(FileLock::acquire(&self.root.join("lock"), Duration::ZERO, |_| {})?)
+        Ok(FileLock::acquire(&self.lock_file(), &Wait::default(), |_| {})?)
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
     }
 
     /// Everything in the folder but the prefixes and the lock.
@@ -76,7 +90,8 @@ impl Store {
     /// When it cannot be listed.
     pub fn all_but_prefixes(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut all = fs::list(&self.root)?;
-        all.retain(|it| !["envs", "lock", "form", ".gitignore"].iter().any(|name| it.ends_with(name)));
+        all.retain(|it| !["envs", "form", ".gitignore"].iter().any(|name| it.ends_with(name)));
+        all.retain(|it| !FileLock::is_part(&self.lock_file(), it));
         Ok(all)
     }
 
@@ -90,9 +105,10 @@ impl Store {
         self.root.join("cache/rendered.txt")
     }
 
-    /// What earlier runs knew of the project's files. A run's lock, which is written at its beginning, tells the time.
+    /// What earlier runs knew of the project's files. A run begins with a new claim to the lock in this folder, whose time
+    /// is then that of its beginning.
     pub fn stamps(&self, project: &Path) -> Stamps {
-        Stamps::open(&self.root.join("cache/stamps.txt"), project, &self.root.join("lock"))
+        Stamps::open(&self.root.join("cache/stamps.txt"), project, &self.root)
     }
 
     /// Where sources are kept, by digest.
@@ -125,7 +141,8 @@ impl Store {
         self.root.join("envs")
     }
 
-    fn record_of(&self, node: &NodeId) -> PathBuf {
+    /// The record of a node.
+    pub fn record_of(&self, node: &NodeId) -> PathBuf {
         self.root.join("records").join(format!("{}.json", file_name(node)))
     }
 
@@ -219,7 +236,7 @@ impl Store {
         self.write(&self.root.join("last-run.json"), &all)
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StoreError> {
+    pub(super) fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StoreError> {
         Ok(fs::read_if_there(path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 

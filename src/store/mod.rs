@@ -7,7 +7,9 @@ mod brief;
 mod error;
 mod layout;
 mod record;
+mod shelves;
 
 pub use error::StoreError;
 pub use layout::Store;
 pub use record::{LastRun, NodeResult, Output, PackageFile, Record};
+pub use shelves::Shelf;

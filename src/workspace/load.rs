@@ -78,6 +78,7 @@ pub fn load(manifest: &Manifest, options: &Options<'_>) -> Result<Workspace, Wor
         channels,
         host,
         axes: grid.axes.values,
+        zip: grid.axes.zip,
         packages: packages.packages,
         environments,
     })

@@ -21,6 +21,8 @@ pub struct Workspace {
     pub host: Host,
     /// The axes with the values of this run, for the wording of errors and for `status`.
     pub axes: Vec<(String, Vec<String>)>,
+    /// The groups of axes that advance together.
+    pub zip: Vec<Vec<String>>,
     /// Every package cell, sorted by id.
     pub packages: Vec<Package>,
     /// Every environment cell, in the manifest's order and then in the order of its axes' values.

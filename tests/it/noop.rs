@@ -92,10 +92,12 @@ fn assert_untouched(calls: &Calls, project: &Project) {
         let is_small = path.starts_with("output/") && path.ends_with(".lock") || path.ends_with(".sha256");
         assert!(!is_inside || is_small, "{path} was opened");
         let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|it| flags.contains(it));
-        assert!(!writes || path == ".envbuild/lock", "{path} was opened to be written");
+        assert!(!writes || path.starts_with(".envbuild/lock"), "{path} was opened to be written");
     }
     let changes = ["rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "symlink", "chmod"];
-    assert_eq!(calls.named(&changes), [""; 0]);
+    let lock = format!("{}/.envbuild/lock", project.root().display());
+    let changed: Vec<&str> = calls.named(&changes).into_iter().filter(|it| !it.contains(&lock)).collect();
+    assert_eq!(changed, [""; 0]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn a_second_run_waits_and_says_for_whom() {
     let second = Running::start(&project, &["all"]);
     // A look is possible all the while, and clean does not take the run's files away.
     assert_eq!(project.plan(&["second"]).with("fresh"), ["build:first"]);
-    project.run(&["clean"]).failure(1).says("is locked by process");
+    project.run(&["clean"]).failure(1).says("is locked by process ");
     gate.open();
     first.wait().success();
     second.wait().success().says("waiting for process").says("nothing to do");

@@ -29,7 +29,7 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
         return Ok(stage::exit(&report));
     }
     closed?;
-    let _lock = stage::lock(&context.workspace.root, world)?;
+    let _lock = stage::lock(&context.workspace.root, world, &context.cancel)?;
     let (names, _) = parse_overrides(words);
     let goals = resolve_goals(&context.workspace, built, &names)?;
     let mut wanted: Vec<Index> = context.plan.wanted(&goals).into_iter().collect();

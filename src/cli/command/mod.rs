@@ -3,6 +3,7 @@
 mod check;
 mod clean;
 mod explain;
+mod gc;
 mod list;
 mod lock;
 mod plan;
@@ -15,6 +16,7 @@ mod worker;
 pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
+pub(super) use gc::gc;
 pub(super) use list::list;
 pub(super) use lock::lock;
 pub(super) use plan::plan;

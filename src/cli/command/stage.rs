@@ -4,18 +4,18 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::World;
 use crate::{
-    base::{FileLock, fs},
+    base::{Cancel, FileLock, FsError, fs},
     cli::{
         Exit,
         args::{Format, How, RunArgs},
         project::{self, jobs, settings},
         signals, ui,
     },
-    exec::{self, Context, Local, settle},
+    exec::{self, Children, Context, Local, Seen, settle},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     run::{self, Failures, Options, Report},
-    store::Store,
+    store::{Store, StoreError},
     workspace::parse_overrides,
 };
 
@@ -59,17 +59,29 @@ pub(super) fn bring_up_to_date(
 ) -> miette::Result<(Arc<Context>, Report, miette::Result<()>)> {
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
+    let (cancel, children) = (Cancel::new(), Children::default());
+    signals::watch(cancel.clone(), children.clone());
     // The lock is taken before anything is read: a second run then sees what the first one made.
-    let _lock = lock(&root, world)?;
-    fs::sweep(&root.join("dist"))?;
+    let lock = match lock(&root, world, &cancel) {
+        // What is up to date can be used where nothing can be written.
+        Err(StoreError::ReadOnly(error)) => Err(error),
+        taken => Ok(taken?),
+    };
+    if lock.is_ok() {
+        fs::sweep(&root.join("dist"))?;
+    }
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let settings = settings(&project, &world.environment, how, &overrides)?;
     let goals = resolve_goals(&project.workspace, stage, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
-    let context = Arc::new(Context::new((project.workspace, project.stamps), plan, rt, settings).updating(updates));
-    signals::watch(context.cancel.clone(), context.children.clone());
+    let context = Context::new((project.workspace, project.stamps), plan, rt, settings).updating(updates);
+    let context = Arc::new(context.stopped_by(cancel, children));
+    let _lock = match lock {
+        Ok(lock) => lock,
+        Err(error) => return Ok((Arc::clone(&context), only_look(&context, error)?, Ok(()))),
+    };
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
     }
@@ -97,14 +109,27 @@ fn close(context: &Context, report: &Report) -> miette::Result<()> {
     Ok(())
 }
 
+/// The report of a run that has nothing to do, in a project that cannot be written to.
+fn only_look(context: &Context, unwritable: FsError) -> miette::Result<Report> {
+    match exec::see(context)? {
+        Seen::Fresh(outputs) => Ok(Report::of_fresh(&context.plan, outputs)),
+        Seen::ToDo(node, reason) => Err(StoreError::ToDo { node, reason, unwritable }.into()),
+    }
+}
+
 /// Locks the project against other runs.
-pub(super) fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
+pub(super) fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
+    wait_for(world, |waiting| Store::at(root).lock(cancel, waiting))
+}
+
+/// Takes a lock of the project, and says for whom it waits.
+pub(super) fn wait_for<T>(world: &World, take: impl FnOnce(&dyn Fn(&str)) -> T) -> T {
     let quiet = world.global.quiet;
-    Ok(Store::at(root).lock(|owner| {
+    take(&|owner| {
         if !quiet {
             ui::note(&format!("waiting for {owner}, which works on this project"));
         }
-    })?)
+    })
 }
 
 /// How a run ends the program.

@@ -3,6 +3,7 @@
 mod check;
 mod data;
 mod fancy;
+mod garbage;
 mod json;
 mod message;
 mod plain;
@@ -10,6 +11,7 @@ mod text;
 
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
+pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
 pub(super) use json::{json_report, list_json, lock_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
 pub(super) use text::{list_text, lock_text, plan_dot, plan_text, status_text, why_text};
