@@ -3,6 +3,7 @@
 //! A record exists only when the outputs that it names are complete: outputs are written beside and renamed, and the
 //! record goes last. Knows nothing of: what a node does, who runs it.
 
+mod brief;
 mod error;
 mod layout;
 mod record;

@@ -20,6 +20,7 @@ mod locking;
 mod locks;
 mod matrix;
 mod mpi;
+mod noop;
 mod packs;
 mod parallel;
 mod quickstart;

@@ -35,5 +35,5 @@ pub(super) fn planned(world: &World, words: &[String]) -> miette::Result<Context
     let goals = resolve_goals(&project.workspace, Stage::All, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    Ok(Context::new(project.workspace, plan, rt, settings))
+    Ok(Context::new((project.workspace, project.stamps), plan, rt, settings))
 }

@@ -79,7 +79,7 @@ pub(super) fn bring_up_to_date(
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
-    let context = Context::new(project.workspace, plan, rt, settings).updating(updates);
+    let context = Context::new((project.workspace, project.stamps), plan, rt, settings).updating(updates);
     let context = Arc::new(context.stopped_by(cancel, children));
     let _lock = match lock {
         Ok(lock) => lock,
@@ -110,7 +110,11 @@ pub(super) fn bring_up_to_date(
 /// What is done when every node has ended.
 fn close(context: &Context, report: &Report, seconds: f64) -> miette::Result<()> {
     exec::complete_index(context, &report.outputs)?;
-    Ok(context.store.remember_run(report.last_run(clock::now(), seconds))?)
+    context.store.remember_run(report.last_run(clock::now(), seconds))?;
+    // Only caches: a disk that is full costs the next run some time, not this one its result.
+    drop(context.store.keep_briefs());
+    drop(context.stamps.save());
+    Ok(())
 }
 
 /// The report of a run that has nothing to do, in a project that cannot be written to.
