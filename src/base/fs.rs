@@ -75,9 +75,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let write = || -> io::Result<()> {
         let mut file = new_beside(folder)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        place(file, path)
     };
     write().map_err(|source| FsError::new("write", path, source))
 }
@@ -93,9 +91,7 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<(), FsError> {
     let mut copy = || -> io::Result<()> {
         let mut file = new_beside(folder)?;
         io::copy(&mut source, &mut file)?;
-        file.as_file().sync_all()?;
-        file.persist(to).map_err(|error| error.error)?;
-        Ok(())
+        place(file, to)
     };
     copy().map_err(|error| FsError::new("write", to, error))
 }
@@ -106,6 +102,16 @@ pub const TEMPORARY: &str = ".envbuild-tmp-";
 fn new_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
     tempfile::Builder::new().prefix(TEMPORARY).permissions(std::fs::Permissions::from_mode(0o644)).tempfile_in(folder)
+}
+
+/// Gives a file that is written its name. The rename goes through libc, where the tests can stand in its way; the
+/// library's own does not. A file that cannot be renamed is removed.
+fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    let (file, beside) = file.into_parts();
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    beside.keep().map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Renames a file or folder within one file system.
