@@ -1,6 +1,7 @@
 //! Files, with the verb and the path in every error, and writes that are whole or absent.
 
 use std::{
+    ffi::OsStr,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -149,16 +150,31 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
 /// # Errors
 /// When the folder is there and cannot be listed.
 pub fn list(path: &Path) -> Result<Vec<PathBuf>, FsError> {
+    list_named(path, |_| true)
+}
+
+fn list_named(path: &Path, is_wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<PathBuf>, FsError> {
     let entries = match std::fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(|source| FsError::new("list", path, source))?,
     };
     let mut paths = Vec::new();
     for entry in entries {
-        paths.push(entry.map_err(|source| FsError::new("list", path, source))?.path());
+        let entry = entry.map_err(|source| FsError::new("list", path, source))?;
+        if is_wanted(&entry.file_name()) {
+            paths.push(entry.path());
+        }
     }
     paths.sort();
     Ok(paths)
+}
+
+/// What stands in a folder under a temporary name, sorted: somebody is writing it, or was killed.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn leftovers(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
+    list_named(folder, |name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
 }
 
 /// Removes from a folder what a killed program has left there under a temporary name. Nobody else may work in it.
@@ -166,10 +182,8 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>, FsError> {
 /// # Errors
 /// When the folder cannot be listed, or something cannot be removed.
 pub fn sweep(folder: &Path) -> Result<(), FsError> {
-    for path in list(folder)? {
-        if path.file_name().unwrap_or_default().to_string_lossy().starts_with(TEMPORARY) {
-            if path.is_dir() { remove_dir_all(&path)? } else { remove_file(&path)? }
-        }
+    for path in leftovers(folder)? {
+        if path.is_dir() { remove_dir_all(&path)? } else { remove_file(&path)? }
     }
     Ok(())
 }

@@ -44,7 +44,8 @@ impl LocalChannel {
         channel.base_url.url().clone().into()
     }
 
-    /// Makes the folders `noarch` and `platform` with an empty index where there is none.
+    /// Makes the folders `noarch` and `platform` with an empty index where there is none, and removes what a killed
+    /// writer has left in them.
     ///
     /// # Errors
     /// When a folder or an index cannot be made, or the channel stays locked by another process.
@@ -53,12 +54,18 @@ impl LocalChannel {
             return Err(ChannelError::Root(self.root.clone()));
         }
         let subdirs = [Subdir::NoArch.as_str(), platform.as_str()];
-        if subdirs.iter().all(|subdir| self.root.join(subdir).join(index::FILE).exists()) {
+        let is_ready = |subdir: &&str| -> Result<bool, ChannelError> {
+            let folder = self.root.join(subdir);
+            Ok(folder.join(index::FILE).exists() && fs::leftovers(&folder)?.is_empty())
+        };
+        if subdirs.iter().map(is_ready).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it) {
             return Ok(());
         }
+        // Who holds the lock is the only one who writes: what has a temporary name now is nobody's.
         let _lock = self.lock()?;
         for subdir in subdirs {
             let folder = self.root.join(subdir);
+            fs::sweep(&folder)?;
             if !folder.join(index::FILE).exists() {
                 index::write(&folder, &index::empty(subdir))?;
             }

@@ -51,9 +51,9 @@ impl Store {
                 fs::write_atomic(&form, FORM.as_bytes())?;
             }
         }
-        // Whatever a killed run left half done is only in scratch: everything else is renamed into place.
+        // Whatever a killed run left half done is in scratch, or has a temporary name beside its place.
         fs::remove_dir_all(&self.scratch())?;
-        for folder in ["records", "builds", "cache", ""] {
+        for folder in ["records", "builds", "cache/rendered", "cache/sources", "envs", ""] {
             fs::sweep(&self.root.join(folder))?;
         }
         Ok(lock)

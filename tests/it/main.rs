@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod errors;
 mod failures;
+mod faults;
 mod firewall;
 mod host;
 mod matrix;

@@ -42,7 +42,10 @@ pub(super) fn bring_up_to_date(
     let root = project::find(&world.global)?;
     // The lock is taken before anything is read: a second run then sees what the first one made.
     let _lock = lock(&root, world)?;
-    fs::sweep(&root.join("dist"))?;
+    // What a killed run was writing: archives, and the lock file.
+    for folder in [root.join("dist"), root.clone()] {
+        fs::sweep(&folder)?;
+    }
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let settings = settings(&project, &world.environment, how, &overrides)?;
     let goals = resolve_goals(&project.workspace, stage, &names)?;
