@@ -119,8 +119,8 @@ impl LocalChannel {
         self.set(package, record, replaces)
     }
 
-    /// Puts every one of these packages into the index that is not there: somebody may have deleted the index. It reads
-    /// the index and no archive, and writes nothing, when all are there.
+    /// Puts every one of these packages into the index that is not there: somebody may have deleted or damaged the index.
+    /// It reads the index and no archive, and writes nothing, when all are there.
     ///
     /// # Errors
     /// When a missing one's file is gone or damaged, the index cannot be written, or the channel stays locked.
@@ -132,12 +132,14 @@ impl LocalChannel {
         subdirs.dedup();
         for subdir in subdirs {
             let here = || packages.iter().filter(|package| package.subdir == subdir);
-            let listed = index::read(&self.root.join(subdir), subdir)?;
+            let listed = index::find(&self.root.join(subdir))?;
             let is_listed = |index: &RepoData, package: &Published| -> Result<bool, ChannelError> {
                 let name = index::identifier(&self.path_of(package))?;
                 Ok(index.conda_packages.get(&name).is_some_and(|entry| is_about(entry, package)))
             };
-            if here().map(|it| is_listed(&listed, it)).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it) {
+            if let Some(listed) = listed
+                && here().map(|it| is_listed(&listed, it)).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it)
+            {
                 continue;
             }
             let _lock = self.lock()?;
@@ -168,8 +170,15 @@ impl LocalChannel {
             Ok(found) if found.len() != package.bytes => return Ok(Some(Damage::Altered)),
             Ok(_) => {}
         }
-        let (sha256, _) = index::sha256(&path)?;
-        Ok((sha256 != package.sha256).then_some(Damage::Altered))
+        Ok((self.sha256_of(package)? != package.sha256).then_some(Damage::Altered))
+    }
+
+    /// The sha256 of a package's file as it is now, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sha256_of(&self, package: &Published) -> Result<String, ChannelError> {
+        Ok(index::sha256(&self.path_of(package))?.0)
     }
 
     /// Whether a package's file is there with the recorded size. It costs one look at the file, not a read.
@@ -279,8 +288,10 @@ impl LocalChannel {
         edit: impl FnOnce(&mut RepoData) -> Result<bool, ChannelError>,
     ) -> Result<(), ChannelError> {
         let folder = self.root.join(subdir);
-        let mut index = index::read(&folder, subdir)?;
-        if edit(&mut index)? || !folder.join(index::FILE).exists() {
+        let found = index::find(&folder)?;
+        let is_missing = found.is_none();
+        let mut index = found.unwrap_or_else(|| index::empty(subdir));
+        if edit(&mut index)? || is_missing {
             index::write(&folder, &index)?;
         }
         Ok(())
