@@ -6,7 +6,7 @@ use super::{Context, ExecError, Job, Outputs, process};
 use crate::{
     base::{Network, fs},
     build::{BuildJob, Built, FetchedSource, Sibling},
-    channel::{Published, content_digest},
+    channel::{Damage, Published, content_digest},
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
     plan::Node,
@@ -26,6 +26,7 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let scratch = context.scratch()?;
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
     let needs = packages(&job.outputs);
+    check(context, &needs)?;
     let view = context.channel.view(&needs, &scratch.path().join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
@@ -50,6 +51,20 @@ pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let built = in_worker(context, node, &order, scratch.path())?;
     check_unchanged(context, package)?;
     publish(context, job, &built, &key)
+}
+
+/// Reads every package that a build may install: nobody else compares its bytes with what was published. One that was
+/// changed leaves the channel, so that the next run builds it again.
+fn check(context: &Context, needs: &[Published]) -> Result<(), ExecError> {
+    for package in needs {
+        if context.channel.verify(package)? == Some(Damage::Altered) {
+            let (path, found) = (context.channel.path_of(package), context.channel.sha256_of(package)?);
+            fs::remove_file(&path)?;
+            let file = path.strip_prefix(&context.workspace.root).unwrap_or(&path).display().to_string();
+            return Err(ExecError::Altered { file, expected: package.sha256.clone(), found });
+        }
+    }
+    Ok(())
 }
 
 /// `derecho_py311h1234567_0_89abcdef01`: the label leads, the key ends. What is too long loses its middle: people select
