@@ -188,6 +188,18 @@ pub fn sweep(folder: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
+/// From now on the libraries of this process make their temporary files in this folder, not where the system has them: what
+/// a killed program leaves there is swept away with the folder. Only the first call counts.
+///
+/// # Errors
+/// When the folder is not there and cannot be made.
+pub fn temporary_files_in(folder: &Path) -> Result<(), FsError> {
+    create_dir_all(folder)?;
+    // It fails when there was a call before.
+    drop(tempfile::env::override_temp_dir(folder));
+    Ok(())
+}
+
 /// A temporary folder beside the place where its content will go; removed when dropped.
 #[derive(Debug)]
 pub struct Scratch(tempfile::TempDir);

@@ -21,7 +21,7 @@ use crate::{
 
 pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
-    let (context, report, closed) = bring_up_to_date(world, &words, &how, stage)?;
+    let Ended { context, report, closed, .. } = bring_up_to_date(world, &words, &how, stage)?;
     ui::summary(&context, &report, &world.global);
     if format == Format::Json {
         ui::json_report(&context, &report)?;
@@ -30,18 +30,25 @@ pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> m
     Ok(exit(&report))
 }
 
-/// Plans and runs. Also used by commands that need something to be up to date first. The last part of the answer is
-/// what went wrong after the nodes: how they went has to be told first.
-pub(super) fn bring_up_to_date(
-    world: &World,
-    words: &[String],
-    how: &How,
-    stage: Stage,
-) -> miette::Result<(Arc<Context>, Report, miette::Result<()>)> {
+/// A run whose nodes have all ended.
+pub(super) struct Ended {
+    /// The project.
+    pub(super) context: Arc<Context>,
+    /// How the nodes went.
+    pub(super) report: Report,
+    /// What went wrong after the nodes: how they went has to be told first.
+    pub(super) closed: miette::Result<()>,
+    /// While it is held, nobody else's run takes this one's temporary files away.
+    pub(super) lock: FileLock,
+}
+
+/// Plans and runs. Also used by commands that need something to be up to date first.
+pub(super) fn bring_up_to_date(world: &World, words: &[String], how: &How, stage: Stage) -> miette::Result<Ended> {
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
     // The lock is taken before anything is read: a second run then sees what the first one made.
-    let _lock = lock(&root, world)?;
+    let lock = lock(&root, world)?;
+    fs::temporary_files_in(&Store::at(&root).scratch())?;
     // What a killed run was writing: archives, and the lock file.
     for folder in [root.join("dist"), root.clone()] {
         fs::sweep(&folder)?;
@@ -67,7 +74,7 @@ pub(super) fn bring_up_to_date(
     let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);
     drop(reporter);
     let closed = close(&context, &report);
-    Ok((context, report, closed))
+    Ok(Ended { context, report, closed, lock })
 }
 
 /// What is done when every node has ended.
