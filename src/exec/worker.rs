@@ -1,15 +1,22 @@
 //! The other side of a build: the process that is started for it, and the files by which the two speak.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::{ExecError, tell};
 use crate::{
-    base::{FsError, Scratch, fs},
+    base::{FileLock, FsError, Scratch, fs},
     build::{self, BuildJob, Built},
     rt::Rt,
+    store::StoreError,
 };
+
+/// How long the making of a link is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Does the job that a file describes and writes the result beside it. Output of the build goes to standard output.
 ///
@@ -48,10 +55,16 @@ pub(super) fn read_result(file: &Path) -> Result<Option<Result<Built, String>>, 
 pub(super) fn patchelf_shim(cache: &Path, program: &Path) -> Result<String, ExecError> {
     let folder = cache.join("bin");
     let link = folder.join("patchelf");
-    if std::fs::read_link(&link).is_ok_and(|target| target == program) {
+    let is_right = || std::fs::read_link(&link).is_ok_and(|target| target == program);
+    if is_right() && fs::leftovers(&folder)?.is_empty() {
         return Ok(folder.to_string_lossy().into_owned());
     }
-    fs::create_dir_all(&folder)?;
+    // The cache is shared: only who holds its lock knows that what has a temporary name is nobody's.
+    let _lock = FileLock::acquire(&cache.join("bin.lock"), PATIENCE, |_| {}).map_err(StoreError::from)?;
+    fs::sweep(&folder)?;
+    if is_right() {
+        return Ok(folder.to_string_lossy().into_owned());
+    }
     let beside = Scratch::inside(&folder)?;
     let new = beside.path().join("patchelf");
     std::os::unix::fs::symlink(program, &new).map_err(|source| FsError::new("link", &new, source))?;
