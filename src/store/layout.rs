@@ -1,6 +1,7 @@
 //! Every path under `.envbuild/`, and what is read from and written to it.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -152,6 +153,7 @@ impl Store {
     /// # Errors
     /// When the record cannot be removed.
     pub fn forget(&self, node: &NodeId) -> Result<(), StoreError> {
+        make_way(&self.record_of(node))?;
         Ok(fs::remove_file(&self.record_of(node))?)
     }
 
@@ -179,13 +181,22 @@ impl Store {
     }
 
     fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StoreError> {
-        Ok(fs::read_if_there(path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        match fs::read_if_there(path) {
+            Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+            read => Ok(read?.and_then(|bytes| serde_json::from_slice(&bytes).ok())),
+        }
     }
 
     fn write<T: Serialize>(&self, path: &Path, value: &T) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec_pretty(value).expect("records hold nothing that JSON cannot say");
+        make_way(path)?;
         Ok(fs::write_atomic(path, &bytes)?)
     }
+}
+
+/// Removes a folder that stands where a file goes; nobody but a stranger has put it there.
+fn make_way(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() { Ok(fs::remove_dir_all(path)?) } else { Ok(()) }
 }
 
 /// A node's name as a file name: distinct for distinct nodes, readable, never longer than a file system takes.
