@@ -116,14 +116,14 @@ pub(super) fn flaw(prefix: &Path) -> Result<Option<String>, InstallError> {
     Ok(None)
 }
 
-/// Removes the files by which the installer has found out what kinds of links there are: it forgets one that it could not
-/// remove, and it would be packed.
-pub(super) fn remove_probes(prefix: &Path) -> Result<(), InstallError> {
+/// Removes what the installer could not remove: the files by which it finds out what kinds of links there are, and its
+/// folder for what was in use. They would be packed.
+pub(super) fn remove_rests(prefix: &Path) -> Result<(), InstallError> {
     for path in fs::list(prefix)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with("symtest_") {
             fs::remove_file(&path)?;
-        } else if name.starts_with(".refprobe-") {
+        } else if name.starts_with(".refprobe-") || name == ".trash" {
             fs::remove_dir_all(&path)?;
         }
     }
