@@ -76,7 +76,8 @@ pub(super) fn at_every_step(mut check: impl FnMut(u64) -> Option<(String, String
 /// One job at a time: then the n-th write is the same one whenever the program is run.
 pub(super) const ARGUMENTS: [&str; 3] = ["all", "-j", "1"];
 
-fn project() -> Project {
+/// The project, with nothing built.
+pub(super) fn project() -> Project {
     let recipe = |name: &str, build: &str, script: &str, host: &str| {
         format!(
             "package:\n  name: {name}\n  version: 1.0.0\nbuild:\n{build}  script:\n    - mkdir -p $PREFIX/share\n    - \
