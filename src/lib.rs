@@ -6,6 +6,7 @@
 //! `tests/it/tidy.rs` holds the walls.
 
 pub mod base;
+pub mod conda;
 pub mod elf;
 pub mod http;
 pub mod rt;

@@ -24,6 +24,7 @@ pub(super) fn check(
     let with_environment = || all.iter().enumerate().filter(|(_, test)| kind(test).is_some());
     let directories = &output.build_configuration.directories;
     let folder = directories.output_dir.with_file_name("test");
+    let channels = [channels(&job.channels)?, channels(&job.base_channels)?].concat();
     for (index, (number, test)) in with_environment().enumerate() {
         let configuration = TestConfiguration {
             test_prefix: folder.clone(),
@@ -32,7 +33,7 @@ pub(super) fn check(
             current_platform: output.build_configuration.build_platform.clone(),
             keep_test_prefix: false,
             test_index: Some(index),
-            channels: channels(job)?,
+            channels: channels.clone(),
             channel_priority: ChannelPriority::Strict,
             solve_strategy: SolveStrategy::Highest,
             tool_configuration: tools.clone(),

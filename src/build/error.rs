@@ -6,6 +6,7 @@ use miette::Diagnostic;
 
 use crate::{
     base::{FsError, LockError, with_causes},
+    conda::CondaError,
     recipe::RecipeError,
 };
 
@@ -144,6 +145,10 @@ pub enum BuildError {
         /// The folder that was kept.
         folder: PathBuf,
     },
+    /// The archive that the library made cannot be given its final name.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Seal(#[from] CondaError),
     /// A test of the recipe failed.
     #[error("{test} of `{package}` failed: {reason}")]
     #[diagnostic(

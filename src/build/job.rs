@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
+
+use crate::base::Digest;
 
 /// One package cell to build.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -15,7 +18,7 @@ pub struct BuildJob {
     pub axes: BTreeMap<String, String>,
     /// The values that the output uses; they tell outputs of one name apart.
     pub variant: BTreeMap<String, String>,
-    /// The final build string, instead of the rendered one.
+    /// The provisional build string of [`conda::provisional`](crate::conda::provisional), instead of the rendered one.
     pub build_string: String,
     /// Final versions and build strings of packages that the recipe may pin exactly, by package name.
     pub siblings: BTreeMap<String, Sibling>,
@@ -24,8 +27,13 @@ pub struct BuildJob {
     /// Virtual packages as `name=version=build`; the build machine's own are detected when there are none.
     #[serde(default)]
     pub virtual_packages: Vec<String>,
-    /// Channel URLs in order of priority: the local dependencies first, then the base channels.
+    /// URLs of channels whose packages its environments may hold: those of the local dependencies.
     pub channels: Vec<String>,
+    /// URLs of the base channels, in order of priority, which come after `channels`. A build takes nothing from them but
+    /// what is `locked`; a resolution and the tests may take anything.
+    pub base_channels: Vec<String>,
+    /// The packages of base channels that the build and host environments may hold.
+    pub locked: Vec<RepoDataRecord>,
     /// The root of the build folders; a short absolute path that is the same for everybody.
     pub scratch: PathBuf,
     /// The package and repodata cache.
@@ -40,6 +48,36 @@ pub struct BuildJob {
     pub cpus: u32,
     /// The folder that receives the archive.
     pub out: PathBuf,
+}
+
+/// The build and host environments of a package cell to resolve.
+#[derive(Serialize, Deserialize, Debug, Clone)]
+pub struct ResolveJob {
+    /// The cell; what is locked for it now is in there.
+    pub build: BuildJob,
+    /// What becomes of the locked packages.
+    pub policy: ResolvePolicy,
+}
+
+/// What a resolution may do with the packages that are locked.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolvePolicy {
+    /// They are enough, or it fails.
+    Keep,
+    /// They stay wherever they satisfy.
+    Prefer,
+    /// The newest that satisfies takes their place.
+    Update,
+}
+
+/// The packages of base channels in the two environments of a cell, staging outputs included, sorted by URL. The
+/// project's own packages are not among them: they are built, not locked.
+#[derive(Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+pub struct Environments {
+    /// What runs during the build.
+    pub build: Vec<RepoDataRecord>,
+    /// What the package is built against.
+    pub host: Vec<RepoDataRecord>,
 }
 
 /// A package that is known before it is in any channel.
@@ -69,8 +107,10 @@ pub struct Built {
     pub name: String,
     /// The package's version.
     pub version: String,
-    /// The package's build string.
+    /// The package's final build string.
     pub build: String,
+    /// The digest of what the archive holds, which ends the build string.
+    pub content: Digest,
     /// The channel folder that it belongs to: the platform, or `noarch`.
     pub subdir: String,
     /// What was installed to build it, sorted by environment and URL.

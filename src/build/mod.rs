@@ -9,19 +9,22 @@
 mod bytecode;
 mod check;
 mod error;
+mod frozen;
 mod job;
 mod log;
 mod output;
 mod package;
 mod pins;
 mod place;
+mod resolve;
 mod run;
 mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use error::BuildError;
-pub use job::{BuildJob, Built, FetchedSource, ResolvedPackage, Sibling};
+pub use job::{BuildJob, Built, Environments, FetchedSource, ResolveJob, ResolvePolicy, ResolvedPackage, Sibling};
 pub use log::log_to;
 pub use output::TIMESTAMP;
+pub use resolve::resolve;
 pub use run::build;

@@ -23,7 +23,7 @@ use rattler_solve::{ChannelPriority, SolveStrategy};
 use rattler_virtual_packages::VirtualPackageOverrides;
 use url::Url;
 
-use super::{BuildError, BuildJob, pins, place::Place, sources};
+use super::{BuildError, BuildJob, pins, place::Place};
 use crate::recipe::{Axes, render_variants};
 
 /// The time of every package, in seconds since 1970: the start of 2020. Archives carry it, and scripts see it as
@@ -71,7 +71,6 @@ pub(super) fn assemble(job: &BuildJob, cell: Cell, place: &Place) -> Result<Outp
     recipe.build.string = BuildString::resolved(job.build_string.clone());
     pins::write_out(&mut recipe, &subpackages)?;
     trust_host(job, &mut recipe)?;
-    sources::use_fetched(job, &mut recipe, place)?;
     let machine = PlatformWithVirtualPackages { platform, virtual_packages: virtual_packages(job, platform)? };
     let hash = chosen.hash_info.expect("the renderer gives every variant a hash");
     Ok(Output {
@@ -82,7 +81,7 @@ pub(super) fn assemble(job: &BuildJob, cell: Cell, place: &Place) -> Result<Outp
             variant,
             directories: place.directories(platform, recipe.build.merge_build_and_host_envs),
             hash,
-            channels: channels(job)?,
+            channels: channels(&job.channels)?,
             channel_priority: ChannelPriority::Strict,
             solve_strategy: SolveStrategy::Highest,
             timestamp: jiff::Timestamp::from_second(TIMESTAMP).expect("the year 2020 is a timestamp"),
@@ -170,9 +169,10 @@ fn with_patterns(what: &'static str, own: &GlobVec, more: &[String]) -> Result<G
     GlobVec::from_strings(include.collect(), exclude.collect()).map_err(invalid(what, &more.join(" ")))
 }
 
-pub(super) fn channels(job: &BuildJob) -> Result<Vec<ChannelUrl>, BuildError> {
+/// URLs as the library wants them.
+pub(super) fn channels(urls: &[String]) -> Result<Vec<ChannelUrl>, BuildError> {
     let parse = |url: &String| Url::parse(url).map(ChannelUrl::from).map_err(invalid("channel URL", url));
-    job.channels.iter().map(parse).collect()
+    urls.iter().map(parse).collect()
 }
 
 fn virtual_packages(job: &BuildJob, platform: Subdir) -> Result<Vec<GenericVirtualPackage>, BuildError> {

@@ -7,16 +7,17 @@ use rattler_build::tool_configuration::{Configuration, JobserverEnv, TestStrateg
 use rattler_cache::validation::ValidationMode;
 use rattler_solve::ChannelPriority;
 
-use super::{BuildError, BuildJob, Built, ResolvedPackage, check, output, package, place::Place};
-use crate::{base::fs, rt::Rt};
+use super::{BuildError, BuildJob, Built, ResolvedPackage, check, frozen, output, package, place::Place, sources};
+use crate::{base::fs, conda, rt::Rt};
 
 /// How long a build waits for another one of the same package and variant to leave the folder.
-const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many files are linked or extracted at a time; without a limit the library's installer gets no permits at all.
 const FILES_AT_ONCE: usize = 16;
 
-/// Builds one package cell, runs the recipe's tests on the archive, and puts it into the job's `out` folder.
+/// Builds one package cell, runs the recipe's tests on the archive, and puts it into the job's `out` folder, under
+/// the name that its content has.
 ///
 /// # Errors
 /// When the recipe, its environments, its script or one of its tests fails. Nothing is in `out` then.
@@ -35,16 +36,22 @@ pub fn build(rt: &Rt, job: &BuildJob) -> Result<Built, BuildError> {
 
 fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Result<Built, BuildError> {
     let tools = tools(job);
-    let output = output::assemble(job, cell, place)?;
+    let mut output = output::assemble(job, cell, place)?;
+    sources::use_fetched(job, &mut output.recipe, place)?;
+    let locked = frozen::channels(&job.locked, &job.base_channels, &place.root().join("locked"))?;
+    output.build_configuration.channels.extend(output::channels(&locked)?);
     let (output, archive) = package::package(rt, output, &tools)?;
-    check::check(rt, job, (&output, &archive), &tools)?;
-    let target = job.out.join(archive.file_name().expect("the library names its archive"));
-    fs::copy_atomic(&archive, &target)?;
+    // Before the tests: they install the package, and the cache keeps what it has by its name.
+    let sealed = conda::seal(&archive, &job.build_string, &place.root().join("sealed"))?;
+    check::check(rt, job, (&output, &sealed.path), &tools)?;
+    let target = job.out.join(sealed.path.file_name().expect("an archive has a name"));
+    fs::copy_atomic(&sealed.path, &target)?;
     Ok(Built {
         archive: target,
         name: output.name().as_normalized().to_owned(),
         version: output.version().to_string(),
-        build: output.build_string().into_owned(),
+        build: sealed.build,
+        content: sealed.content,
         subdir: output.target_platform().to_string(),
         resolved: resolved(&output),
         warnings: output.build_summary.lock().map(|summary| summary.warnings.clone()).unwrap_or_default(),
@@ -58,7 +65,8 @@ fn keeps_folder(error: &BuildError) -> bool {
     )
 }
 
-fn tools(job: &BuildJob) -> Configuration {
+/// The library's settings, which all steps of a job share.
+pub(super) fn tools(job: &BuildJob) -> Configuration {
     let mut tools = Configuration::builder()
         .with_cache_dir(job.cache.clone())
         .with_channel_priority(ChannelPriority::Strict)

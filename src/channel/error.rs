@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use miette::Diagnostic;
 
-use crate::base::{FsError, LockError};
+use crate::base::{Digest, FsError, LockError};
 
 /// The channel could not do what was asked.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -17,6 +17,20 @@ pub enum ChannelError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Another package has the same name. The digits of its content that end it are enough for every day and no proof.
+    #[error("`{}` is in the channel with another content: {there}, and {new} was built", path.display())]
+    #[diagnostic(
+        code(envbuild::channel::clash),
+        help("raise the build number in the recipe: the package gets another name")
+    )]
+    Clash {
+        /// The file in the channel.
+        path: PathBuf,
+        /// Its content.
+        there: Digest,
+        /// The content of the package that was to be published.
+        new: Digest,
     },
     /// The package's file is gone from the channel.
     #[error("the channel holds no file `{}`", .0.display())]

@@ -13,7 +13,10 @@ use super::{
     index,
     published::{Damage, Published},
 };
-use crate::base::{Digest, FileLock, FsError, fs};
+use crate::{
+    base::{Digest, FileLock, FsError, fs},
+    conda,
+};
 
 /// How long a writer waits for another one. Publishing takes a copy and two renames, so this is very long already.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -74,10 +77,12 @@ impl LocalChannel {
     }
 
     /// Copies an archive into the channel and puts it into the index; the entry of `replaces` leaves the index, its
-    /// file stays. `content` is the archive's [`content_digest`](super::content_digest), which the result carries.
+    /// file stays. `content` is the digest that the archive's name ends with. A file of that name that is there already
+    /// stays as it is; one that was damaged is replaced.
     ///
     /// # Errors
-    /// When the archive is not a conda package, a file cannot be written, or the channel stays locked.
+    /// When the archive is not a conda package, another content has the same name, a file cannot be written, or the
+    /// channel stays locked.
     pub fn publish(
         &self,
         archive: &Path,
@@ -101,8 +106,12 @@ impl LocalChannel {
         }
         let _lock = self.lock()?;
         // The file comes first: an index may not name what is not there.
-        if self.verify(&published)?.is_some() {
-            fs::copy_atomic(archive, &self.path_of(&published))?;
+        if let Some(damage) = self.verify(&published)? {
+            let path = self.path_of(&published);
+            if damage == Damage::Altered {
+                refuse_clash(&path, content)?;
+            }
+            fs::copy_atomic(archive, &path)?;
         }
         self.set(&published, record, replaces)?;
         Ok(published)
@@ -299,6 +308,15 @@ impl LocalChannel {
 
     fn lock(&self) -> Result<FileLock, ChannelError> {
         Ok(FileLock::acquire(&self.root.join(".lock"), PATIENCE, |_| {})?)
+    }
+}
+
+/// Bytes under a name never change. What is there under the name of a new package is either that package, damaged, or
+/// another one, whole: then the digits in the name have clashed.
+fn refuse_clash(path: &Path, new: Digest) -> Result<(), ChannelError> {
+    match conda::sealed_content(path) {
+        Ok(Some(there)) if there != new => Err(ChannelError::Clash { path: path.to_owned(), there, new }),
+        _ => Ok(()),
     }
 }
 

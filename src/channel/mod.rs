@@ -2,17 +2,13 @@
 //!
 //! Knows nothing of: how packages are built, solved, locked or installed; the graph.
 
-mod content;
 mod error;
 mod index;
 mod local;
 mod published;
 #[cfg(test)]
-mod support;
-#[cfg(test)]
 mod tests;
 
-pub use content::content_digest;
 pub use error::ChannelError;
 pub use local::LocalChannel;
 pub use published::{Damage, Published};

@@ -21,7 +21,7 @@ pub struct Published {
     pub sha256: String,
     /// The archive's size in bytes.
     pub bytes: u64,
-    /// What the package is, apart from the key in its name; see [`content_digest`](super::content_digest).
+    /// What the package is: the digest that its build string ends with.
     pub content: Digest,
 }
 

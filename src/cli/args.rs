@@ -40,9 +40,9 @@ pub(super) enum Command {
     /// Do everything that is out of date: packages, locks, prefixes, tests, archives
     All(RunArgs),
     /// Build packages: all, or those of the named recipes with the local packages they need
-    Build(RunArgs),
-    /// Solve environments into envbuild.lock
-    Lock(RunArgs),
+    Build(BuildArgs),
+    /// Solve environments into envbuild.lock, those that packages are built in too
+    Lock(LockArgs),
     /// Make the prefixes of environments
     Install(RunArgs),
     /// Run the environments' test scripts
@@ -80,6 +80,25 @@ pub(super) struct RunArgs {
     /// Print a report on standard output at the end
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Then build what was named a second time, aside, and name every file that differs
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Move what is locked to the newest that satisfies, for the named environments and recipes or for all, and print
+    /// what moved
+    #[arg(long, conflicts_with = "locked")]
+    pub(super) update: bool,
 }
 
 /// How to run.

@@ -9,7 +9,7 @@ use crate::{manifest::ManifestErrors, pack::PackError, plan::PlanError, workspac
 pub enum Exit {
     /// 0: everything that was asked for is done, or was done already.
     Success,
-    /// 1: something that had to be done went wrong.
+    /// 1: something that had to be done went wrong, or a second build differs.
     Failure,
     /// 2: the command line is wrong: an unknown option, goal or axis, or no project.toml.
     Usage,
@@ -42,7 +42,9 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. }) = error.downcast_ref() {
+    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =
+        error.downcast_ref()
+    {
         return Exit::Usage;
     }
     if let Some(errors) = error.downcast_ref::<WorkspaceErrors>() {

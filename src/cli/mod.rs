@@ -44,8 +44,9 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
     let world = command::World { global, environment };
     match command {
         Command::All(args) => command::run_stage(&world, args, crate::plan::Stage::All),
-        Command::Build(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Build)),
-        Command::Lock(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Lock)),
+        Command::Build(args) if args.check => command::check(&world, &args.run),
+        Command::Build(args) => command::run_stage(&world, args.run, stage(crate::plan::Kind::Build)),
+        Command::Lock(args) => command::lock(&world, args),
         Command::Install(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Install)),
         Command::Test(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Test)),
         Command::Pack(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Pack)),

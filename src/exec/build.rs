@@ -1,12 +1,16 @@
 //! A package: sources, a view of the channel, a worker, and publication.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, ExecError, Job, Outputs, process};
+use super::{
+    Context, ExecError, Job, Outputs, resolve,
+    worker::{self, Order},
+};
 use crate::{
     base::{Network, fs},
     build::{BuildJob, Built, FetchedSource, Sibling},
-    channel::{Damage, Published, content_digest},
+    channel::{Damage, Published},
+    conda,
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
     plan::Node,
@@ -15,42 +19,61 @@ use crate::{
     workspace::Package,
 };
 
-/// The longest build string that conda takes.
-const BUILD_STRING_MAX: usize = 64;
-
 pub(super) fn build(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let node = context.plan.node(job.index);
-    let package = &context.workspace.packages[node.subject];
-    let key = job.stale.key.short();
-    let sources = sources(context, package)?;
     let scratch = context.scratch()?;
+    let built = make(context, node, &packages(&job.outputs), scratch.path(), &context.store.log(&node.id))?;
+    publish(context, job, &built)
+}
+
+/// Makes a node's package of what is in `needs`, in a folder that is thrown away.
+pub(super) fn make(
+    context: &Context,
+    node: &Node,
+    needs: &[Published],
+    scratch: &Path,
+    log: &Path,
+) -> Result<Built, ExecError> {
+    let package = &context.workspace.packages[node.subject];
+    check(context, needs)?;
+    let mut order = order(context, package, needs, scratch)?;
+    order.sources = sources(context, package)?;
+    let built: Built = worker::run(context, &Order::Build(order), scratch, log)?;
+    check_unchanged(context, package)?;
+    Ok(built)
+}
+
+/// What a worker is told of a cell; without its sources, which a resolution does not need.
+pub(super) fn order(
+    context: &Context,
+    package: &Package,
+    needs: &[Published],
+    scratch: &Path,
+) -> Result<BuildJob, ExecError> {
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
-    let needs = packages(&job.outputs);
-    check(context, &needs)?;
-    let view = context.channel.view(&needs, &scratch.path().join("channel"), context.workspace.platform)?;
+    let view = context.channel.view(needs, &scratch.join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
-    let order = BuildJob {
+    Ok(BuildJob {
         recipe: package.file.clone(),
         output: package.cell.package.clone(),
         axes: package.cell.combination.clone(),
         variant: package.cell.variant.clone(),
-        build_string: build_string(label, &package.cell.build_string, &key),
-        siblings: siblings(&needs),
+        build_string: conda::provisional(label, &package.cell.build_string),
+        siblings: siblings(needs),
         platform: context.workspace.platform.to_string(),
         virtual_packages: Vec::new(),
-        channels: std::iter::once(view.url().to_string()).chain(base_channels(context)).collect(),
+        channels: vec![view.url().to_string()],
+        base_channels: base_channels(context),
+        locked: resolve::locked(context, package)?.into_iter().flat_map(|it| it.packages).collect(),
         scratch: context.settings.scratch.clone(),
         cache: context.settings.cache.clone(),
-        sources,
+        sources: Vec::new(),
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
         cpus: context.settings.cpus,
-        out: scratch.path().join("out"),
-    };
-    let built = in_worker(context, node, &order, scratch.path())?;
-    check_unchanged(context, package)?;
-    publish(context, job, &built, &key)
+        out: scratch.join("out"),
+    })
 }
 
 /// Reads every package that a build may install: nobody else compares its bytes with what was published. One that was
@@ -67,18 +90,7 @@ fn check(context: &Context, needs: &[Published]) -> Result<(), ExecError> {
     Ok(())
 }
 
-/// `derecho_py311h1234567_0_89abcdef01`: the label leads, the key ends. What is too long loses its middle: people select
-/// by the beginning, and the key keeps it unique.
-fn build_string(label: Option<&str>, rendered: &str, key: &str) -> String {
-    let mut text = match label {
-        Some(label) => format!("{label}_{rendered}"),
-        None => rendered.to_owned(),
-    };
-    text.truncate(BUILD_STRING_MAX - key.len() - 1);
-    format!("{text}_{key}")
-}
-
-/// The base channels that a build may ask: rattler-build knows no way to be offline but to have no other channel.
+/// The base channels that a resolution or a test may ask: rattler-build knows no way to be offline but to have no other channel.
 fn base_channels(context: &Context) -> Vec<String> {
     let mut channels: Vec<String> =
         context.workspace.channels.iter().map(|it| it.channel.base_url.to_string()).collect();
@@ -128,30 +140,6 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
     Some(SourceRef { urls: urls.clone(), sha256: sha256.clone(), md5: md5.clone(), file_name })
 }
 
-/// Runs the build in a child process: a kill takes it whole, its output is a file, its state is its own.
-fn in_worker(context: &Context, node: &Node, order: &BuildJob, scratch: &Path) -> Result<Built, ExecError> {
-    let job_file = scratch.join("job.json");
-    let result = super::worker::result_file(&job_file);
-    let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
-    fs::write_atomic(&job_file, &bytes)?;
-    let shim = super::worker::patchelf_shim(&context.settings.cache, &context.settings.program)?;
-    let path = context.settings.environment.get("PATH").map_or("", String::as_str);
-    let mut command = Command::new(&context.settings.program);
-    command.arg("worker").arg("--job").arg(&job_file);
-    command.env("RATTLER_CACHE_DIR", &context.settings.cache);
-    // What the library puts aside must go away with this job, also when it is killed.
-    let temporary = scratch.join("tmp");
-    fs::create_dir_all(&temporary)?;
-    command.env("TMPDIR", &temporary);
-    command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
-    let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
-    match super::worker::read_result(&result)? {
-        Some(Ok(built)) if status.success() => Ok(built),
-        Some(Err(why)) => Err(ExecError::Build { why }),
-        _ => Err(ExecError::Worker { status: status.to_string() }),
-    }
-}
-
 /// A package whose recipe was edited in the meantime is not recorded: its key speaks of the text before.
 fn check_unchanged(context: &Context, package: &Package) -> Result<(), ExecError> {
     let outer = outer_sources(package).into_iter().map(|it| package.folder().join(it));
@@ -164,21 +152,14 @@ fn check_unchanged(context: &Context, package: &Package) -> Result<(), ExecError
     Ok(())
 }
 
-/// Puts the package into the channel, unless it is what was there already: then the old archive stays, and nothing
-/// downstream has to run.
-fn publish(context: &Context, job: &Job, built: &Built, key: &str) -> Result<Output, ExecError> {
-    let content = content_digest(&built.archive, key)?;
+/// Puts the package into the channel. One of the same content is there under the same name: then its file stays, and
+/// nothing downstream has to run.
+fn publish(context: &Context, job: &Job, built: &Built) -> Result<Output, ExecError> {
     let previous = match &job.stale.previous {
         Some(Output::Package(package)) => Some(published(package)),
         _ => None,
     };
-    if let Some(previous) = previous.as_ref().filter(|it| it.content == content)
-        && context.channel.verify(previous)?.is_none()
-    {
-        context.channel.reinstate(previous, None)?;
-        return Ok(Output::Package(package_file(previous)));
-    }
-    let published = context.channel.publish(&built.archive, content, previous.as_ref())?;
+    let published = context.channel.publish(&built.archive, built.content, previous.as_ref())?;
     Ok(Output::Package(package_file(&published)))
 }
 
@@ -208,18 +189,4 @@ pub(super) fn published(package: &PackageFile) -> Published {
 fn package_file(package: &Published) -> PackageFile {
     let Published { name, version, build, subdir, file_name, sha256, bytes, content } = package.clone();
     PackageFile { name, version, build, subdir, file_name, sha256, bytes, content }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::build_string;
-
-    #[test]
-    fn a_build_string_keeps_its_label_and_its_key_within_condas_limit() {
-        assert_eq!(build_string(None, "h123_0", "89abcdef01"), "h123_0_89abcdef01");
-        assert_eq!(build_string(Some("derecho"), "py311h1_0", "89abcdef01"), "derecho_py311h1_0_89abcdef01");
-        let long = build_string(Some("derecho"), &"x".repeat(100), "89abcdef01");
-        assert_eq!(long.len(), 64);
-        assert!(long.starts_with("derecho_xxx") && long.ends_with("x_89abcdef01"));
-    }
 }

@@ -1,19 +1,19 @@
 //! Everything that a job may read. Shared between threads; what changes is behind its own lock.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
 };
 
 use rattler_conda_types::GenericVirtualPackage;
 
-use super::{Children, ExecError, scans::Scans};
+use super::{Children, ExecError, resolve, scans::Scans};
 use crate::{
     base::{Cancel, Network, fs},
     channel::LocalChannel,
     lock::{self, LockedEnvironment, RelativeChannel},
-    plan::{NodeId, Plan},
+    plan::{Index, NodeId, Plan},
     rt::Rt,
     solve,
     store::{LastRun, NodeResult, Store},
@@ -73,6 +73,8 @@ pub struct Context {
     pub children: Children,
     /// Raised when the run must stop.
     pub cancel: Cancel,
+    /// The nodes that move what is locked to the newest.
+    updates: BTreeSet<Index>,
     /// How the last run went.
     last_run: OnceLock<LastRun>,
     /// Recipe folders and path sources, read once.
@@ -94,9 +96,22 @@ impl Context {
             children: Children::default(),
             cancel: Cancel::new(),
             scans: Scans::default(),
+            updates: BTreeSet::new(),
             last_run: OnceLock::new(),
             lock_file: Mutex::default(),
         }
+    }
+
+    /// Lets these nodes move what is locked to the newest that satisfies.
+    #[must_use]
+    pub fn updating(mut self, nodes: BTreeSet<Index>) -> Self {
+        self.updates = nodes;
+        self
+    }
+
+    /// Whether a node moves what is locked.
+    pub(super) fn updates(&self, index: Index) -> bool {
+        self.updates.contains(&index)
     }
 
     /// The package cache, which builds, tests and prefixes share.
@@ -124,20 +139,31 @@ impl Context {
         Ok(read)
     }
 
-    /// Puts one environment into the lock file.
-    pub(super) fn relock(&self, name: &str, environment: LockedEnvironment) -> Result<(), ExecError> {
+    /// Puts environments into the lock file, or takes them out of it.
+    pub(super) fn relock(&self, changes: Vec<(String, Option<LockedEnvironment>)>) -> Result<(), ExecError> {
         let mut kept = self.lock_file.lock().expect("no thread panics while it holds the lock file");
         let mut environments = match &*kept {
             Some(environments) => (**environments).clone(),
             None => lock::read(&self.lock_path())?,
         };
-        environments.insert(name.to_owned(), environment);
+        for (name, environment) in changes {
+            match environment {
+                Some(environment) => drop(environments.insert(name, environment)),
+                None => drop(environments.remove(&name)),
+            }
+        }
         if self.settings.whole {
-            environments.retain(|name, _| self.workspace.environments.iter().any(|it| &it.name == name));
+            environments.retain(|name, _| self.knows(name));
         }
         lock::write(&self.lock_path(), &environments, &self.relative_channels())?;
         *kept = Some(Arc::new(environments));
         Ok(())
+    }
+
+    /// Whether an environment of the lock file is one of this project.
+    fn knows(&self, name: &str) -> bool {
+        self.workspace.environments.iter().any(|it| it.name == name)
+            || resolve::belongs_to_one(name, &self.workspace.packages)
     }
 
     /// The base channels as the lock file and the keys name them.

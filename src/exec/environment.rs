@@ -15,20 +15,22 @@ use crate::{
     workspace::Environment,
 };
 
+/// What tells a package's bytes: its hash, and where it lies when the channel tells no hash.
+pub(super) fn package_digest(package: &RepoDataRecord) -> String {
+    let record = &package.package_record;
+    match (record.sha256, record.md5) {
+        (Some(sha256), _) => hex::encode(sha256),
+        (None, Some(md5)) => hex::encode(md5),
+        (None, None) => package.url.to_string(),
+    }
+}
+
 /// The digest of what is locked: enough to know that two locks install the same bytes.
 pub(super) fn locked_digest(environment: &LockedEnvironment) -> Digest {
     let mut lines: Vec<String> = environment
         .packages
         .iter()
-        .map(|it| {
-            let record = &it.package_record;
-            let hash = match (record.sha256, record.md5) {
-                (Some(sha256), _) => hex::encode(sha256),
-                (None, Some(md5)) => hex::encode(md5),
-                (None, None) => it.url.to_string(),
-            };
-            format!("{}/{} {hash}\n", record.subdir, it.identifier)
-        })
+        .map(|it| format!("{}/{} {}\n", it.package_record.subdir, it.identifier, package_digest(it)))
         .collect();
     lines.sort();
     Digest::of(lines.concat())
@@ -58,7 +60,9 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
         local: &local,
         own: context.channel.root(),
     };
+    let update = context.updates(job.index);
     let misfit = match current {
+        Some(_) if update => String::new(),
         None => "the environment is not in it".to_owned(),
         Some(current) => match lock::satisfies(current, &demand) {
             Ok(()) => return Ok(Output::Locked { digest: locked_digest(current) }),
@@ -75,7 +79,7 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
         channels: &base,
         local: &local,
         virtual_packages: &virtual_packages,
-        locked: current.map_or(&[], |it| it.packages.as_slice()),
+        locked: current.filter(|_| !update).map_or(&[], |it| it.packages.as_slice()),
         cache: &context.settings.cache,
         network: context.settings.network,
     };
@@ -87,7 +91,7 @@ pub(super) fn lock(context: &Context, job: &Job) -> Result<Output, ExecError> {
         packages,
     };
     let digest = locked_digest(&solved);
-    context.relock(&environment.name, solved)?;
+    context.relock(vec![(environment.name.clone(), Some(solved))])?;
     Ok(Output::Locked { digest })
 }
 

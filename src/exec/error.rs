@@ -5,8 +5,9 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
-    base::FsError, build::BuildError, channel::ChannelError, fetch::FetchError, fingerprint::FingerprintError,
-    install::InstallError, lock::LockError, pack::PackError, solve::SolveError, store::StoreError,
+    base::FsError, build::BuildError, channel::ChannelError, conda::CondaError, fetch::FetchError,
+    fingerprint::FingerprintError, install::InstallError, lock::LockError, pack::PackError, solve::SolveError,
+    store::StoreError,
 };
 
 /// A job that failed.
@@ -16,6 +17,13 @@ pub enum ExecError {
     #[error("the build failed: {why}")]
     #[diagnostic(code(envbuild::exec::build))]
     Build {
+        /// The worker's last word.
+        why: String,
+    },
+    /// The build and host environments of a package; the log says why.
+    #[error("{why}")]
+    #[diagnostic(code(envbuild::exec::unresolved))]
+    Unresolved {
         /// The worker's last word.
         why: String,
     },
@@ -99,6 +107,17 @@ pub enum ExecError {
         /// What is wrong with it.
         why: String,
     },
+    /// A package that was to be compared with a second build was not built a first time.
+    #[error("`{node}` is not built, so there is nothing to compare with")]
+    #[diagnostic(code(envbuild::exec::unbuilt), help("run `envbuild build`"))]
+    Unbuilt {
+        /// The node.
+        node: String,
+    },
+    /// An archive that cannot be compared.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conda(#[from] CondaError),
     /// The run was stopped.
     #[error("stopped")]
     #[diagnostic(code(envbuild::exec::cancelled))]

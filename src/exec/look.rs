@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, ExecError, Outputs, environment::locked_digest};
+use super::{Context, ExecError, Outputs, environment::locked_digest, resolve};
 use crate::{
     base::Digest,
     fingerprint::{
-        BuildInputs, Change, Inputs, Key, LockInputs, PackInputs, Reason, TestInputs, build_inputs, install_inputs,
-        lock_inputs, pack_inputs, test_inputs,
+        BuildInputs, Change, Inputs, Key, LockInputs, PackInputs, Reason, ResolveInputs, TestInputs, build_inputs,
+        install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
     },
     install, pack,
     plan::{Index, Kind, Node, NodeId},
@@ -50,6 +50,7 @@ pub fn look(context: &Context, index: Index, outputs: &Outputs) -> Result<Look, 
     let record = context.store.record(&node.id)?;
     let previous = record.as_ref().map(|it| it.output.clone());
     let reason = match &record {
+        Some(_) if context.updates(index) => Reason::Update,
         Some(record) if record.key == key => match damage(context, node, &record.output)? {
             None => return Ok(Look::Fresh(record.output.clone())),
             Some(reason) => reason,
@@ -121,7 +122,12 @@ fn built_before(context: &Context, node: &Node, key: &Key) -> Result<Option<Reco
 fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs, ExecError> {
     let workspace = &context.workspace;
     let platform = workspace.platform.as_str();
-    let known = || node.inputs.iter().filter_map(|it| Some((context.plan.node(*it), outputs.get(it)?)));
+    // What was resolved for a build is in its inputs package by package.
+    let listed = |need: &Node| (node.kind, need.kind) == (Kind::Build, Kind::Resolve);
+    let known = || {
+        let all = node.inputs.iter().filter_map(|it| Some((context.plan.node(*it), outputs.get(it)?)));
+        all.filter(|(need, _)| !listed(need))
+    };
     let needs: BTreeMap<NodeId, Digest> = known()
         .map(|(need, output)| match output {
             Output::Package(package) if node.kind == Kind::Lock => (need.id.clone(), Digest::of(&package.sha256)),
@@ -147,10 +153,15 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
                 host: &workspace.host,
                 platform,
                 scratch,
+                environments: &resolve::inputs(context, package)?,
                 needs: &needs,
                 pins: &pins,
                 scan: &scan,
             })?
+        }
+        Kind::Resolve => {
+            let package = &workspace.packages[node.subject];
+            resolve_inputs(&ResolveInputs { package, platform, channels: &context.channel_names(), needs: &needs })
         }
         Kind::Lock => {
             let environment = &workspace.environments[node.subject];
@@ -180,6 +191,10 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
         Output::Package(package) => {
             let there = context.channel.has(&super::build::published(package));
             (!there).then(|| Reason::OutputGone(package.file_name.clone()))
+        }
+        Output::Locked { digest } if node.kind == Kind::Resolve => {
+            let same = resolve::digest(context, &context.workspace.packages[node.subject])? == *digest;
+            (!same).then_some(Reason::LockChanged)
         }
         Output::Locked { digest } => {
             let environment = &context.workspace.environments[node.subject];

@@ -3,6 +3,7 @@
 //! Knows nothing of: which node comes next, how a run is shown.
 
 mod build;
+mod check;
 mod context;
 mod environment;
 mod error;
@@ -12,11 +13,13 @@ mod look;
 mod packaging;
 mod perform;
 mod process;
+mod resolve;
 mod scans;
 mod survey;
 mod worker;
 
 pub use build::complete_index;
+pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;
 pub use error::{ExecError, tell};

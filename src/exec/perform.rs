@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Context, ExecError, Job, build, environment, look::record, packaging};
+use super::{Context, ExecError, Job, build, environment, look::record, packaging, resolve};
 use crate::{plan::Kind, store::Output};
 
 /// A job that ended well.
@@ -28,6 +28,7 @@ pub fn perform(context: &Context, job: &Job) -> Result<Outcome, ExecError> {
     }
     crate::base::fs::remove_file(&context.store.log(&node.id))?;
     let output = match node.kind {
+        Kind::Resolve => resolve::resolve(context, job)?,
         Kind::Build => build::build(context, job)?,
         Kind::Lock => environment::lock(context, job)?,
         Kind::Install => environment::install(context, job)?,

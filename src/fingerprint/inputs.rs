@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The version of what envbuild itself puts into a package: raised when the same inputs would give other bytes.
-const BUILD_FORM: &str = "1";
+const BUILD_FORM: &str = "2";
 
 /// The version of what envbuild puts into a prefix.
 const INSTALL_FORM: &str = "1";
@@ -37,6 +37,9 @@ pub struct BuildInputs<'a> {
     /// The folder that packages are built in: compiled files may hold it, as they hold Nix's store. It is the same
     /// everywhere unless the user chooses another.
     pub scratch: &'a str,
+    /// The packages of base channels that are locked for its build and host environments, by input name as
+    /// [`locked_package`] gives it.
+    pub environments: &'a BTreeMap<String, String>,
     /// Content digests of the local packages in its build and host environments.
     pub needs: &'a BTreeMap<NodeId, Digest>,
     /// Build strings of the packages that it pins exactly, which its own metadata names.
@@ -50,7 +53,7 @@ pub struct BuildInputs<'a> {
 /// # Errors
 /// When a file of the recipe or of its sources cannot be read.
 pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> {
-    let BuildInputs { package, host, platform, scratch, needs, pins, scan } = from;
+    let BuildInputs { package, host, platform, scratch, environments, needs, pins, scan } = from;
     let mut inputs = Inputs::new();
     inputs.add("engine", format!("{ENGINE}, form {BUILD_FORM}"));
     inputs.add("package", format!("{} {} {}", package.cell.package, package.cell.version, package.cell.build_string));
@@ -76,6 +79,9 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
         inputs.add("host/label", host.label.as_deref().unwrap_or_default());
         inputs.add("host/rpaths", host.run_paths.join(" "));
         inputs.add("host/libraries", host.libraries.join(" "));
+    }
+    for (name, package) in *environments {
+        inputs.add(name, package);
     }
     for (node, content) in *needs {
         inputs.add(format!("needs/{node}"), content);
@@ -115,6 +121,46 @@ pub fn outer_sources(package: &Package) -> Vec<String> {
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// What the build and host environments of a package depend on.
+#[derive(Debug)]
+pub struct ResolveInputs<'a> {
+    /// The package cell.
+    pub package: &'a Package,
+    /// The platform that is built for.
+    pub platform: &'a str,
+    /// The base channels, in order.
+    pub channels: &'a [String],
+    /// Content digests of the local packages in these environments: what they need to run is in there, too.
+    pub needs: &'a BTreeMap<NodeId, Digest>,
+}
+
+/// The inputs of a resolution.
+pub fn resolve_inputs(from: &ResolveInputs<'_>) -> Inputs {
+    let ResolveInputs { package, platform, channels, needs } = from;
+    let mut inputs = Inputs::new();
+    inputs.add("engine", ENGINE);
+    inputs.add("platform", platform);
+    inputs.add("channels", channels.join(" "));
+    for (axis, value) in &package.cell.variant {
+        inputs.add(format!("variant/{axis}"), value);
+    }
+    for (environment, list) in [("build", &package.cell.build), ("host", &package.cell.host)] {
+        let mut specs: Vec<&str> = list.iter().map(|it| it.spec.as_str()).collect();
+        specs.sort_unstable();
+        specs.dedup();
+        for spec in specs {
+            inputs.add(format!("{environment}-spec/{spec}"), "");
+        }
+    }
+    for setting in &package.cell.environment_settings {
+        inputs.add(format!("setting/{setting}"), "");
+    }
+    for (node, content) in *needs {
+        inputs.add(format!("needs/{node}"), content);
+    }
+    inputs
 }
 
 /// What a solve depends on.

@@ -7,7 +7,9 @@
 //! | the scratch folder, which compiled files may name | build | |
 //! | the used axis values, the platform, the engine's version | build | axes that the recipe does not use |
 //! | the host's label, run paths, libraries, for a host-bound package | build | `-j`, HOME, the user |
-//! | the *content* of the local packages in its build and host environments | build | their names' keys |
+//! | the locked packages of base channels in its build and host environments | build | the day, and what channels have by then |
+//! | its requirements and what else decides them, the channels, the platform | resolve | the recipe's other text |
+//! | the *content* of the local packages in its build and host environments | resolve, build | their recipes |
 //! | the build strings of local packages that it pins exactly | build | |
 //! | specs, channels, the target's virtual packages, the content of its local packages | lock | the order of toml keys |
 //! | the locked packages | install, test, pack | the prefix's path |
@@ -24,8 +26,8 @@ mod tree;
 
 pub use error::FingerprintError;
 pub use inputs::{
-    BuildInputs, LockInputs, PackInputs, ScanFn, TestInputs, build_inputs, install_inputs, lock_inputs, outer_sources,
-    pack_inputs, test_inputs,
+    BuildInputs, LockInputs, PackInputs, ResolveInputs, ScanFn, TestInputs, build_inputs, install_inputs, lock_inputs,
+    outer_sources, pack_inputs, resolve_inputs, test_inputs,
 };
 pub use key::{Inputs, Key};
 pub use reason::{Change, Reason};

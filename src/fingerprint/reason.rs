@@ -62,6 +62,8 @@ pub enum Reason {
     OutputGone(String),
     /// The lock file does not hold what was solved.
     LockChanged,
+    /// `--update` asks for the newest that satisfies.
+    Update,
     /// Its prefix was made at another place, which is written into its files.
     Moved {
         /// Where it was made.
@@ -82,6 +84,7 @@ impl fmt::Display for Reason {
                 [first, rest @ ..] => write!(f, "{first}, and {} more", rest.len()),
             },
             Self::OutputGone(what) => write!(f, "{what} is gone or damaged"),
+            Self::Update => f.write_str("to be updated"),
             Self::LockChanged => f.write_str("the lock file changed"),
             Self::Moved { from } => write!(f, "the prefix was made at {from}"),
             Self::Behind(nodes) => match nodes.as_slice() {

@@ -22,6 +22,8 @@ pub(super) struct Needs {
     pub(super) inputs: BTreeSet<usize>,
     /// Needed to run it.
     pub(super) runtime: BTreeSet<usize>,
+    /// Whether its build and host environments need packages that the project does not make.
+    pub(super) outside: bool,
 }
 
 impl<'a> Catalogue<'a> {
@@ -63,11 +65,29 @@ impl<'a> Catalogue<'a> {
             needs.inputs.extend(self.candidates(&requirement.name, &requirement.spec, &cell.variant));
         }
         needs.inputs.remove(&index);
+        needs.outside = self.needs_outside(index, &needs.inputs);
         self.close(index, &cell.variant, &mut needs.runtime);
         // A package that needs itself by way of others is a cycle, which the graph reports; one that names itself
         // only in its run requirements (an output that pins its own name) is not.
         needs.runtime.remove(&index);
         needs
+    }
+
+    /// Whether a cell's requirements, or what the local ones among them need to run, name a package that no recipe makes.
+    fn needs_outside(&self, index: usize, inputs: &BTreeSet<usize>) -> bool {
+        let cell = &self.packages[index].cell;
+        // Virtual packages are not looked for in any channel.
+        let outside = |name: &str| !name.starts_with("__") && !self.by_name.contains_key(name);
+        let own = cell.build.iter().chain(&cell.host).any(|it| outside(&it.name));
+        let exported = |input: &usize| {
+            let exporter = &self.packages[*input].cell;
+            exporter.run_exports.iter().chain(&exporter.strong_run_exports).any(|name| outside(name))
+        };
+        let needed = |input: &usize| {
+            let values = &self.packages[*input].cell.variant;
+            self.runtime_requirements(*input, values).iter().any(|(name, _)| outside(name))
+        };
+        own || inputs.iter().any(|input| exported(input) || needed(input))
     }
 
     /// The cells that an environment may hold: those its specs can mean, and what they need to run.

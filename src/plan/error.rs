@@ -31,6 +31,16 @@ pub enum PlanError {
         /// The stage.
         kind: Kind,
     },
+    /// A package that needs no base channel to be built.
+    #[error("the build and host environments of `{package}` hold nothing but the project's own packages")]
+    #[diagnostic(
+        code(envbuild::plan::nothing_to_lock),
+        help("there is nothing to lock for it; `envbuild build` builds it")
+    )]
+    NothingToLock {
+        /// The package.
+        package: String,
+    },
     /// Names that nothing is called by.
     #[error("{text}")]
     #[diagnostic(code(envbuild::plan::unknown_goal), help("{help}"))]

@@ -1,6 +1,6 @@
 //! What was asked for, as nodes.
 
-use super::{Kind, NodeId, PlanError};
+use super::{Kind, NodeId, PlanError, dependencies::Catalogue};
 use crate::{manifest::closest, workspace::Workspace};
 
 /// How far a command goes.
@@ -22,7 +22,8 @@ pub enum Goal {
 }
 
 /// Turns the names of a command line into goals. A name is a node id (`pack:hello`), a recipe, package or package cell
-/// (for the stage `build`), an environment or environment cell (for the other stages); with the stage `All`, either.
+/// (for the stage `build`), an environment or environment cell (for the other stages); with the stages `All` and `lock`,
+/// either.
 /// No names mean the whole stage.
 ///
 /// # Errors
@@ -44,6 +45,12 @@ pub fn resolve_goals(workspace: &Workspace, stage: Stage, names: &[String]) -> R
         {
             return Err(PlanError::NoStage { environment: environment.name.clone(), kind });
         }
+        let is_package = |it: &&crate::workspace::Package| [&it.id, &it.cell.package, &it.recipe].contains(&name);
+        if let (true, Stage::Kind(Kind::Lock), Some(package)) =
+            (found.is_empty(), stage, workspace.packages.iter().find(is_package))
+        {
+            return Err(PlanError::NothingToLock { package: package.id.clone() });
+        }
         if found.is_empty() {
             let near = closest(name, known.0.iter().map(|(called, _)| called.as_str()));
             unknown.push((name.clone(), near.map(str::to_owned)));
@@ -63,15 +70,24 @@ struct Known(Vec<(String, NodeId)>);
 impl Known {
     fn of(workspace: &Workspace, stage: Stage) -> Self {
         let mut known = Vec::new();
-        for package in &workspace.packages {
-            let id = NodeId::new(Kind::Build, &package.id);
-            if matches!(stage, Stage::All | Stage::Kind(Kind::Build)) {
-                let mut names = vec![package.id.clone(), package.cell.package.clone(), package.recipe.clone()];
-                names.sort();
-                names.dedup();
-                known.extend(names.into_iter().map(|name| (name, id.clone())));
+        let catalogue = Catalogue::new(workspace);
+        for (subject, package) in workspace.packages.iter().enumerate() {
+            let mut names = vec![package.id.clone(), package.cell.package.clone(), package.recipe.clone()];
+            names.sort();
+            names.dedup();
+            let resolve = catalogue.needs_of(subject).outside.then_some(Kind::Resolve);
+            for kind in std::iter::once(Kind::Build).chain(resolve) {
+                let id = NodeId::new(kind, &package.id);
+                let meant = match stage {
+                    Stage::All | Stage::Kind(Kind::Build) => kind == Kind::Build,
+                    Stage::Kind(Kind::Lock) => kind == Kind::Resolve,
+                    Stage::Kind(_) => false,
+                };
+                if meant {
+                    known.extend(names.iter().map(|name| (name.clone(), id.clone())));
+                }
+                known.push((id.as_str().to_owned(), id));
             }
-            known.push((id.as_str().to_owned(), id));
         }
         for environment in &workspace.environments {
             let mut kinds = vec![Kind::Lock, Kind::Install];

@@ -54,6 +54,12 @@ impl Plan {
         self.nodes.iter().position(|node| node.id.as_str() == id).map(Index)
     }
 
+    /// The places of the nodes that some goals ask for themselves.
+    pub fn wanted(&self, goals: &[Goal]) -> BTreeSet<Index> {
+        let wanted = |node: &Node| goals.iter().any(|goal| goal.wants(&node.id, node.kind));
+        self.iter().filter(|(_, node)| wanted(node)).map(|(index, _)| index).collect()
+    }
+
     /// For every node, those that need it directly.
     pub fn dependents(&self) -> Vec<Vec<Index>> {
         let mut dependents = vec![Vec::new(); self.nodes.len()];
@@ -76,14 +82,23 @@ pub fn plan(workspace: &Workspace, goals: &[Goal]) -> Result<Plan, PlanError> {
     let builds: Vec<NodeIndex> = (0..workspace.packages.len())
         .map(|subject| graph.add(Kind::Build, &workspace.packages[subject].id, subject))
         .collect();
+    let needs: Vec<Needs> = (0..builds.len()).map(|subject| catalogue.needs_of(subject)).collect();
     for (subject, index) in builds.iter().enumerate() {
-        let Needs { inputs, runtime } = catalogue.needs_of(subject);
-        for input in inputs {
-            graph.edge(builds[input], *index, Edge::Input);
+        for input in &needs[subject].inputs {
+            graph.edge(builds[*input], *index, Edge::Input);
         }
-        for needed in runtime {
-            graph.edge(builds[needed], *index, Edge::Order);
+        for needed in &needs[subject].runtime {
+            graph.edge(builds[*needed], *index, Edge::Order);
         }
+    }
+    // Nothing but builds can go round in a circle.
+    graph.check_cycles(workspace)?;
+    for (subject, index) in builds.iter().enumerate().filter(|(subject, _)| needs[*subject].outside) {
+        let resolve = graph.add(Kind::Resolve, &workspace.packages[subject].id, subject);
+        for input in &needs[subject].inputs {
+            graph.edge(builds[*input], resolve, Edge::Input);
+        }
+        graph.edge(resolve, *index, Edge::Input);
     }
     for (subject, environment) in workspace.environments.iter().enumerate() {
         let lock = graph.add(Kind::Lock, &environment.name, subject);
@@ -103,7 +118,6 @@ pub fn plan(workspace: &Workspace, goals: &[Goal]) -> Result<Plan, PlanError> {
             graph.edge(last, pack, Edge::Order);
         }
     }
-    graph.check_cycles(workspace)?;
     Ok(graph.into_plan(goals))
 }
 
@@ -220,10 +234,12 @@ impl Drawing {
 }
 
 impl Goal {
+    /// Whether a node is what this goal asks for, and not only needed for it. The build and host environments are locked
+    /// with the others.
     fn wants(&self, id: &NodeId, kind: Kind) -> bool {
         match self {
             Self::Everything(Stage::All) => true,
-            Self::Everything(Stage::Kind(wanted)) => kind == *wanted,
+            Self::Everything(Stage::Kind(wanted)) => kind == *wanted || (kind, *wanted) == (Kind::Resolve, Kind::Lock),
             Self::Node(wanted) => id == wanted,
         }
     }

@@ -31,6 +31,8 @@ impl fmt::Display for NodeId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// Solves the build and host environments of a package that needs base channels, and writes them into the lock file.
+    Resolve,
     /// Makes a package from a recipe and publishes it in the local channel.
     Build,
     /// Solves an environment and writes it into the lock file.
@@ -46,6 +48,7 @@ pub enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "resolve",
             Self::Build => "build",
             Self::Lock => "lock",
             Self::Install => "install",
@@ -73,11 +76,11 @@ pub struct Node {
     pub id: NodeId,
     /// What it does.
     pub kind: Kind,
-    /// The package cell (for `Build`) or environment cell (for all others), as an index into the workspace's lists.
+    /// The package cell (for `Resolve` and `Build`) or environment cell (for all others), as an index into the workspace's lists.
     pub subject: usize,
     /// The nodes that must be done before, in the plan's order.
     pub needs: Vec<Index>,
-    /// Of the needed builds, for a `Build`: those that are in its build and host environments, whose content is an
-    /// input. The others are only run beside it, by its tests.
+    /// Of these, those whose result is an input. A `Build` also needs packages that are only run beside it, by its
+    /// tests.
     pub inputs: Vec<Index>,
 }

@@ -11,7 +11,7 @@ use crate::base::{Digest, fs};
 pub const ENGINE: &str = "rattler_build_core 0.2.24";
 
 /// Changes when the form of [`Recipe`] does, so that an older program's files are not read as ours.
-const FORM: &str = "4";
+const FORM: &str = "5";
 
 /// Reads a recipe, from `cache` when it was rendered before with the same text and axes.
 ///

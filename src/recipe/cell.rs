@@ -41,6 +41,9 @@ pub struct Cell {
     pub run_exports: BTreeSet<String>,
     /// Names of the packages that become run requirements of whatever has this one in its build environment.
     pub strong_run_exports: BTreeSet<String>,
+    /// What else decides how its build and host environments come out: the run exports that it ignores, and whether the
+    /// two environments are one. One line each, sorted.
+    pub environment_settings: Vec<String>,
     /// Where its source comes from.
     pub sources: Vec<Source>,
 }

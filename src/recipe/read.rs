@@ -80,8 +80,27 @@ fn cell(rendered: &RenderedVariant, (all, axes): (&[RenderedVariant], &Axes), te
         run: requirements(&recipe.requirements.run, text),
         run_exports: exported(&recipe.requirements.run_exports, &[Strength::Weak, Strength::Strong]),
         strong_run_exports: exported(&recipe.requirements.run_exports, &[Strength::Strong]),
+        environment_settings: environment_settings(recipe),
         sources: recipe.source.iter().chain(staged).map(source).collect(),
     }
+}
+
+/// What besides requirements decides how the environments come out, for an output and the staging outputs it uses.
+fn environment_settings(recipe: &Stage1Recipe) -> Vec<String> {
+    let staged = recipe.staging_caches.iter().map(|it| (&it.requirements, &it.build));
+    let mut settings = BTreeSet::new();
+    for (requirements, build) in std::iter::once((&recipe.requirements, &recipe.build)).chain(staged) {
+        let ignored = &requirements.ignore_run_exports;
+        settings.extend(ignored.by_name.iter().map(|name| format!("ignores exported {}", name.as_normalized())));
+        settings.extend(ignored.from_package.iter().map(|name| format!("ignores exports of {}", name.as_normalized())));
+        if build.merge_build_and_host_envs {
+            settings.insert("build and host are one".to_owned());
+        }
+        if build.python.version_independent {
+            settings.insert("any Python".to_owned());
+        }
+    }
+    settings.into_iter().collect()
 }
 
 /// The requirements of an output, and of the staging outputs that it inherits from, which are built with it.

@@ -103,6 +103,11 @@ impl Store {
         self.root.join("logs").join(format!("{}.log", file_name(node)))
     }
 
+    /// The log of a package that is built again to be compared.
+    pub fn check_log(&self, node: &NodeId) -> PathBuf {
+        self.root.join("logs/check").join(format!("{}.log", file_name(node)))
+    }
+
     /// The prefix of an environment.
     pub fn prefix(&self, environment: &str) -> PathBuf {
         self.root.join("envs").join(environment)

@@ -81,7 +81,7 @@ pub struct PackageFile {
     pub name: String,
     /// Package version.
     pub version: String,
-    /// Build string, with label and key.
+    /// Build string: the label leads, the content ends.
     pub build: String,
     /// `linux-64` or `noarch`.
     pub subdir: String,
@@ -91,7 +91,7 @@ pub struct PackageFile {
     pub sha256: String,
     /// Size of the file.
     pub bytes: u64,
-    /// Digest of its content without the key that its name ends with.
+    /// Digest of its content, whose first digits end the build string.
     pub content: Digest,
 }
 

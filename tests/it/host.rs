@@ -94,12 +94,12 @@ fn an_allowed_run_path_of_the_host_is_kept_and_the_program_runs() {
     assert_eq!(exit_status(&project), Some(42));
     project.assert_fresh();
 
-    // The host leads the build string and the key ends it.
+    // The host leads the build string and the content ends it.
     let name = project.only("output/linux-64", "probe-1.0.0-mpich_");
     let name = name.file_stem().unwrap().to_str().unwrap();
     let build = name.strip_prefix("probe-1.0.0-").unwrap();
-    let key = build.rsplit('_').next().unwrap();
-    assert!(build.len() <= 64 && key.len() == 10 && key.bytes().all(|it| it.is_ascii_hexdigit()), "{build}");
+    let digits = build.rsplit('_').next().unwrap();
+    assert!(build.len() <= 64 && digits.len() == 10 && digits.bytes().all(|it| it.is_ascii_hexdigit()), "{build}");
 
     // The host is an input: without the allowance the package is another one.
     project.write("project.toml", &manifest(&host("")));

@@ -9,7 +9,7 @@ use crate::support::{Project, Ran, repository, skip, variable};
 fn two_ranks_agree_in_every_environment_and_in_every_archive() {
     let Some(project) = project() else { return };
     let report = project.report(&["all"]);
-    assert_eq!((report.count("built"), report.count("failed")), (30, 0), "{:#}", report.0);
+    assert_eq!((report.count("built"), report.count("failed")), (36, 0), "{:#}", report.0);
     project.assert_fresh();
 
     let packages = project.path("output/linux-64");

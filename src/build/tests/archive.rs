@@ -29,15 +29,13 @@ fn a_noarch_package_is_built_and_tested() {
     bench.write("recipes/hello-data/hello.txt", "hello\n");
     let built = bench.build(&bench.job("hello-data", HELLO)).unwrap();
     assert_eq!(built.subdir, "noarch");
-    assert_eq!(built.archive, bench.path("out/hello-data-1.0-site_1_kabc.conda"));
-    assert_eq!(
-        (built.name.as_str(), built.version.as_str(), built.build.as_str()),
-        ("hello-data", "1.0", "site_1_kabc")
-    );
+    assert_eq!(built.build, format!("site_1_{}", built.content.short(10)));
+    assert_eq!(built.archive, bench.path(&format!("out/hello-data-1.0-{}.conda", built.build)));
+    assert_eq!((built.name.as_str(), built.version.as_str()), ("hello-data", "1.0"));
     assert!(built.resolved.is_empty());
     let package = bench.unpack(&built.archive);
     let index = json(&package.join("info/index.json"));
-    assert_eq!(index["build"], "site_1_kabc");
+    assert_eq!(index["build"], *built.build);
     assert_eq!(index["timestamp"], super::super::TIMESTAMP * 1000);
     assert!(!package.join("info/recipe").exists());
     let left: Vec<_> = crate::base::fs::list(&bench.path("s")).unwrap();

@@ -44,7 +44,7 @@ fn a_program_links_to_a_library_from_a_channel() {
     assert_eq!(built.subdir, "linux-64");
     let [host] = built.resolved.as_slice() else { panic!("{:?}", built.resolved) };
     assert_eq!(host.environment, "host");
-    assert!(host.url.ends_with("/linux-64/libanswer-1.2-site_1_kabc.conda"), "{}", host.url);
+    assert!(host.url.ends_with(&format!("/linux-64/libanswer-1.2-{}.conda", library.build)), "{}", host.url);
     assert_eq!(host.sha256.as_deref().map(str::len), Some(64));
     let package = bench.unpack(&built.archive);
     let index = fs::read_to_string(package.join("info/index.json")).unwrap();
@@ -111,26 +111,56 @@ fn an_exact_pin_names_the_final_build_string() {
     let bench = Bench::new();
     let mut job = bench.job("pair", OUTPUTS);
     job.output = "pair-lib".to_owned();
-    job.build_string = "site_first_0".to_owned();
+    job.build_string = "site_first_0_0000000000".to_owned();
     let library = bench.build(&job).unwrap();
     job.output = "pair-tool".to_owned();
-    job.build_string = "site_second_0".to_owned();
-    job.siblings = BTreeMap::from([(
-        "pair-lib".to_owned(),
-        Sibling { version: "3.0".to_owned(), build: "site_first_0".to_owned() },
-    )]);
+    job.build_string = "site_second_0_0000000000".to_owned();
+    let sibling = Sibling { version: "3.0".to_owned(), build: library.build.clone() };
+    job.siblings = BTreeMap::from([("pair-lib".to_owned(), sibling)]);
     job.channels = vec![bench.publish(&library)];
     let tool = bench.build(&job).unwrap();
-    assert_eq!(tool.build, "site_second_0");
-    assert!(tool.resolved[0].url.ends_with("pair-lib-3.0-site_first_0.conda"), "{:?}", tool.resolved);
+    assert!(
+        tool.build.starts_with("site_second_0_") && tool.build.ends_with(&tool.content.short(10)),
+        "{}",
+        tool.build
+    );
+    let file = format!("pair-lib-3.0-{}.conda", library.build);
+    assert!(tool.resolved[0].url.ends_with(&file), "{:?}", tool.resolved);
     let package = bench.unpack(&tool.archive);
     let index = fs::read_to_string(package.join("info/index.json")).unwrap();
-    assert!(index.contains("pair-lib ==3.0 site_first_0"), "{index}");
+    assert!(index.contains(&format!("pair-lib ==3.0 {}", library.build)), "{index}");
     let variant = fs::read_to_string(package.join("info/hash_input.json")).unwrap();
-    assert!(variant.contains("site_first_0"), "{variant}");
+    assert!(variant.contains(&library.build), "{variant}");
     job.output = "pair-doc".to_owned();
     let error = bench.build(&job).unwrap_err();
     assert!(error.to_string().contains("no output `pair-doc`"), "{error}");
+}
+
+const SELF_PIN: &str = r#"
+package: {name: exact, version: "3.0"}
+build:
+  script: ["mkdir -p $PREFIX/share", "echo $PKG_BUILD_STRING $PKG_HASH > $PREFIX/share/exact.txt"]
+requirements:
+  run_exports: {strong: ["${{ pin_subpackage('exact', exact=True) }}"]}
+tests:
+  - script: ["test -e $PREFIX/share/exact.txt"]
+"#;
+
+#[test]
+fn a_package_that_exports_itself_exactly_names_its_final_build_string() {
+    let bench = Bench::new();
+    let built = bench.build(&bench.job("exact", SELF_PIN)).unwrap();
+    let package = bench.unpack(&built.archive);
+    let exports = fs::read_to_string(package.join("info/run_exports.json")).unwrap();
+    assert!(exports.contains(&format!("exact ==3.0 {}", built.build)), "{exports}");
+    for file in fs::read_dir(package.join("info")).unwrap().map(|it| it.unwrap().path()).filter(|it| it.is_file()) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("0000000000\""), "{} names the provisional build string", file.display());
+    }
+    // The script was told the provisional build string: the final one follows from what it writes.
+    let told = fs::read_to_string(package.join("share/exact.txt")).unwrap();
+    assert!(told.starts_with("site_1_0000000000 h"), "{told}");
+    assert_eq!(bench.build(&bench.job("exact", SELF_PIN)).unwrap(), built);
 }
 
 const STAGED: &str = r#"

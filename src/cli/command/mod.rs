@@ -1,8 +1,10 @@
 //! One file for each verb.
 
+mod check;
 mod clean;
 mod explain;
 mod list;
+mod lock;
 mod plan;
 mod run;
 mod stage;
@@ -10,9 +12,11 @@ mod status;
 mod unpack;
 mod worker;
 
+pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
 pub(super) use list::list;
+pub(super) use lock::lock;
 pub(super) use plan::plan;
 pub(super) use run::run;
 pub(super) use stage::run_stage;

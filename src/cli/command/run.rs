@@ -19,7 +19,8 @@ use crate::{
 pub(in crate::cli) fn run(world: &World, args: ExecArgs) -> miette::Result<Exit> {
     let ExecArgs { environment: name, how, command } = args;
     let goal = vec![format!("{}:{name}", Kind::Install)];
-    let ended = stage::bring_up_to_date(world, &goal, &how, Stage::Kind(Kind::Install));
+    let reach = stage::Reach::to(Stage::Kind(Kind::Install));
+    let ended = stage::bring_up_to_date(world, &goal, &how, reach);
     let Ended { context, report, closed, lock } = ended.map_err(|error| unknown(world, &name).unwrap_or(error))?;
     if stage::exit(&report) != Exit::Success {
         ui::summary(&context, &report, &world.global);

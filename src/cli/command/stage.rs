@@ -1,6 +1,6 @@
 //! `all`, `build`, `lock`, `install`, `test`, `pack`: run the plan up to a stage.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::World;
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 
 pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
-    let Ended { context, report, closed, .. } = bring_up_to_date(world, &words, &how, stage)?;
+    let Ended { context, report, closed, .. } = bring_up_to_date(world, &words, &how, Reach::to(stage))?;
     ui::summary(&context, &report, &world.global);
     if format == Format::Json {
         ui::json_report(&context, &report)?;
@@ -42,8 +42,32 @@ pub(super) struct Ended {
     pub(super) lock: FileLock,
 }
 
+/// How far a run goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    stage: Stage,
+    update: bool,
+}
+
+impl Reach {
+    /// Everything up to a stage.
+    pub(super) fn to(stage: Stage) -> Self {
+        Self { stage, update: false }
+    }
+
+    /// Whatever is asked for and locked moves to the newest that satisfies.
+    pub(super) fn updating(self, update: bool) -> Self {
+        Self { update, ..self }
+    }
+}
+
 /// Plans and runs. Also used by commands that need something to be up to date first.
-pub(super) fn bring_up_to_date(world: &World, words: &[String], how: &How, stage: Stage) -> miette::Result<Ended> {
+pub(super) fn bring_up_to_date(
+    world: &World,
+    words: &[String],
+    how: &How,
+    Reach { stage, update }: Reach,
+) -> miette::Result<Ended> {
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
     // The lock is taken before anything is read: a second run then sees what the first one made.
@@ -58,7 +82,8 @@ pub(super) fn bring_up_to_date(world: &World, words: &[String], how: &How, stage
     let goals = resolve_goals(&project.workspace, stage, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    let context = Arc::new(Context::new(project.workspace, plan, rt, settings));
+    let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
+    let context = Arc::new(Context::new(project.workspace, plan, rt, settings).updating(updates));
     signals::watch(context.cancel.clone(), context.children.clone());
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
@@ -83,6 +108,7 @@ fn close(context: &Context, report: &Report) -> miette::Result<()> {
     Ok(context.store.remember_run(report.last_run())?)
 }
 
+/// Locks the project against other runs.
 fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
     let quiet = world.global.quiet;
     Ok(Store::at(root).lock(|owner| {

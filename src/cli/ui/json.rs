@@ -1,5 +1,7 @@
 //! Answers for programs. The book's chapter "Commands" documents the fields.
 
+use std::collections::BTreeMap;
+
 use rattler_conda_types::RepoDataRecord;
 use serde_json::{Value, json};
 
@@ -8,12 +10,13 @@ use crate::{
     base::FsError,
     exec::{Context, Status},
     fingerprint::Reason,
+    lock::Change,
     plan::{Index, Node, Plan},
     run::Report,
     store::{LastRun, NodeResult},
 };
 
-fn print(value: &Value) -> Result<(), FsError> {
+pub(super) fn print(value: &Value) -> Result<(), FsError> {
     data(&serde_json::to_string_pretty(value).expect("a JSON value can be written"))
 }
 
@@ -42,6 +45,23 @@ pub(in crate::cli) fn plan_json(plan: &Plan, statuses: &[Status]) -> Result<(), 
 
 /// The end of a run with `--format json`.
 pub(in crate::cli) fn json_report(context: &Context, report: &Report) -> Result<(), FsError> {
+    print(&run(context, report))
+}
+
+/// The end of `lock --format json`: a run's report, and what moved in the lock file.
+pub(in crate::cli) fn lock_json(
+    context: &Context,
+    report: &Report,
+    moved: &BTreeMap<String, Vec<Change>>,
+) -> Result<(), FsError> {
+    let mut answer = run(context, report);
+    let lines = |changes: &Vec<Change>| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let moved: BTreeMap<&String, Vec<String>> = moved.iter().map(|(name, changes)| (name, lines(changes))).collect();
+    answer["moved"] = json!(moved);
+    print(&answer)
+}
+
+fn run(context: &Context, report: &Report) -> Value {
     let nodes: Vec<Value> = report
         .nodes
         .iter()
@@ -59,7 +79,7 @@ pub(in crate::cli) fn json_report(context: &Context, report: &Report) -> Result<
             })
         })
         .collect();
-    print(&json!({ "nodes": nodes, "counts": report.counts() }))
+    json!({ "nodes": nodes, "counts": report.counts() })
 }
 
 /// `why --format json`.

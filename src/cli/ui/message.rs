@@ -48,13 +48,7 @@ pub(in crate::cli) fn summary(context: &Context, report: &Report, global: &Globa
         for line in node.error.as_deref().unwrap_or_default().lines() {
             let _ = writeln!(text, "  {line}");
         }
-        let log = context.store.log(&node.id);
-        if let Some(tail) = tail(&log) {
-            let _ = writeln!(text, "  the last lines of {}:", relative(&log, &context.workspace.root));
-            for line in tail {
-                let _ = writeln!(text, "  | {line}");
-            }
-        }
+        log_tail(&mut text, &context.store.log(&node.id), context);
         if let Some(blocked) = skipped.get(&node.id) {
             let names: Vec<String> = blocked.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "  skipped because of it: {}", names.join(", "));
@@ -78,6 +72,15 @@ pub(in crate::cli) fn summary(context: &Context, report: &Report, global: &Globa
             parts.push(format!("{} skipped", counts.skipped));
         }
         note(&parts.join(", "));
+    }
+}
+
+/// Adds the last lines of a log to a text; nothing when there is none.
+pub(super) fn log_tail(text: &mut String, log: &Path, context: &Context) {
+    let Some(tail) = tail(log) else { return };
+    let _ = writeln!(text, "  the last lines of {}:", relative(log, &context.workspace.root));
+    for line in tail {
+        let _ = writeln!(text, "  | {line}");
     }
 }
 

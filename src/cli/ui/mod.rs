@@ -1,5 +1,6 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
+mod check;
 mod data;
 mod fancy;
 mod json;
@@ -7,10 +8,11 @@ mod message;
 mod plain;
 mod text;
 
+pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
-pub(super) use json::{json_report, list_json, plan_json, status_json, why_json};
+pub(super) use json::{json_report, list_json, lock_json, plan_json, status_json, why_json};
 pub(super) use message::{bytes, summary};
-pub(super) use text::{list_text, plan_dot, plan_text, status_text, why_text};
+pub(super) use text::{list_text, lock_text, plan_dot, plan_text, status_text, why_text};
 
 use std::{io::IsTerminal as _, process::ExitCode};
 

@@ -1,6 +1,6 @@
 //! Answers for people.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use rattler_conda_types::RepoDataRecord;
 
@@ -13,6 +13,7 @@ use crate::{
     cli::args::Global,
     exec::{Context, State, Status},
     fingerprint::Reason,
+    lock::Change,
     plan::{Index, Node, Plan},
     store::{LastRun, NodeResult},
 };
@@ -122,6 +123,15 @@ pub(in crate::cli) fn status_text(
     }
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     data(&lines.join("\n"))
+}
+
+/// `lock`: what moved, a line for each package under the name of its environment.
+pub(in crate::cli) fn lock_text(moved: &BTreeMap<String, Vec<Change>>) -> Result<(), FsError> {
+    for (environment, changes) in moved {
+        let lines: Vec<String> = changes.iter().map(|it| format!("  {it}")).collect();
+        data(&format!("{environment}\n{}", lines.join("\n")))?;
+    }
+    Ok(())
 }
 
 /// `list`.

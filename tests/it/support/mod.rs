@@ -6,6 +6,7 @@ mod normalise;
 mod project;
 mod ran;
 mod running;
+mod trio;
 
 use std::{
     fs,
@@ -16,6 +17,7 @@ use std::{
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};
+pub(crate) use trio::trio;
 
 /// The root of this repository.
 pub(crate) fn repository() -> &'static Path {

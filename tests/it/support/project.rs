@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Plan, Ran, Report, files_below, normalise::normalise, repository, variable};
+use super::{Plan, Ran, Report, contents_below, files_below, normalise::normalise, repository, variable};
 
 /// A project and everything around it; removed when dropped.
 #[derive(Debug)]
@@ -141,6 +141,11 @@ impl Project {
         let found: Vec<PathBuf> = files_below(&self.path(folder)).into_iter().filter(fits).collect();
         assert_eq!(found.len(), 1, "{found:?} begin with {beginning}");
         self.path(folder).join(&found[0])
+    }
+
+    /// Whether a folder has the same files with the same bytes in another project.
+    pub(crate) fn holds_the_same(&self, other: &Self, folder: &str) -> bool {
+        contents_below(&self.path(folder)) == contents_below(&other.path(folder))
     }
 
     /// The program, ready to be started in the project's folder.

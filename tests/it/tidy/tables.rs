@@ -4,7 +4,7 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["elf", "http", "manifest", "recipe"],
+    &["conda", "elf", "http", "manifest", "recipe"],
     &["workspace"],
     &["plan"],
     &["fingerprint"],
@@ -20,7 +20,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "elf", "http", "recipe", "rt"];
+pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "conda", "elf", "http", "recipe", "rt"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -62,7 +62,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["pack/"]),
+    ("tar", &["conda/", "pack/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -70,7 +70,8 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing", &["build/", "exec/leftovers.rs", "fetch/"]),
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
-    ("zstd", &["pack/"]),
+    ("zip", &["conda/"]),
+    ("zstd", &["conda/", "pack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.

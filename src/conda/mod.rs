@@ -1,0 +1,24 @@
+//! What is in a `.conda` archive: its content, the name that follows from it, and how it differs from another one.
+//!
+//! A package is built under a provisional build string, which is the same for every build of a variant. When the archive
+//! is whole, its content is digested, and the digest's first digits end the final build string. So equal content has an
+//! equal name and equal bytes, whoever built it, from whatever inputs.
+//!
+//! Knows nothing of: how an archive is built, published or installed.
+
+mod archive;
+mod compare;
+mod content;
+mod error;
+mod name;
+mod seal;
+#[cfg(test)]
+pub(crate) mod support;
+#[cfg(test)]
+mod tests;
+
+pub use compare::{Difference, How, compare};
+pub use content::sealed_content;
+pub use error::CondaError;
+pub use name::provisional;
+pub use seal::{Sealed, seal};
