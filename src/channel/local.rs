@@ -128,6 +128,16 @@ impl LocalChannel {
         self.set(package, record, replaces)
     }
 
+    /// Takes a package out of the index; its file stays. Nothing is written when it is not in there.
+    ///
+    /// # Errors
+    /// When the index cannot be read or written, or the channel stays locked.
+    pub fn retire(&self, subdir: &str, file_name: &str) -> Result<(), ChannelError> {
+        let name = index::identifier(Path::new(file_name))?;
+        let _lock = self.lock()?;
+        self.change(subdir, |index| Ok(index.conda_packages.swap_remove(&name).is_some()))
+    }
+
     /// Puts every one of these packages into the index that is not there: somebody may have deleted or damaged the index.
     /// It reads the index and no archive, and writes nothing, when all are there.
     ///

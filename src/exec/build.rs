@@ -15,7 +15,7 @@ use crate::{
     fingerprint::outer_sources,
     plan::Node,
     recipe::Source,
-    store::{Output, PackageFile},
+    store::{Announcement, Output, PackageFile},
     workspace::Package,
 };
 
@@ -159,8 +159,28 @@ fn publish(context: &Context, job: &Job, built: &Built) -> Result<Output, ExecEr
         Some(Output::Package(package)) => Some(published(package)),
         _ => None,
     };
+    let file_name = built.archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let node = context.plan.node(job.index).id.clone();
+    context.store.announce(&Announcement { node, subdir: built.subdir.clone(), file_name })?;
     let published = context.channel.publish(&built.archive, built.content, previous.as_ref())?;
     Ok(Output::Package(package_file(&published)))
+}
+
+/// Takes out of the channel's index what a dead run has put there and not recorded: the node may never make it again.
+///
+/// # Errors
+/// When what it announced, a record or the index cannot be read or written.
+pub fn withdraw_unrecorded(context: &Context) -> Result<(), ExecError> {
+    let announced = context.store.announced()?;
+    for Announcement { node, subdir, file_name } in &announced {
+        let recorded = context.store.record(node)?;
+        let is_recorded =
+            matches!(recorded.map(|it| it.output), Some(Output::Package(it)) if &it.file_name == file_name);
+        if !is_recorded {
+            context.channel.retire(subdir, file_name)?;
+        }
+    }
+    if announced.is_empty() { Ok(()) } else { Ok(context.store.forget_announced()?) }
 }
 
 /// Puts every package of a run into the channel's index that is not there: somebody may have deleted the index.

@@ -18,7 +18,7 @@ mod scans;
 mod survey;
 mod worker;
 
-pub use build::complete_index;
+pub use build::{complete_index, withdraw_unrecorded};
 pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;

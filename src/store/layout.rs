@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{LastRun, NodeResult, Record, StoreError};
+use super::{Announcement, LastRun, NodeResult, Record, StoreError};
 use crate::{
     base::{Digest, FileLock, fs},
     fingerprint::Key,
@@ -54,7 +54,7 @@ impl Store {
         }
         // Whatever a killed run left half done is in scratch, or has a temporary name beside its place.
         fs::remove_dir_all(&self.scratch())?;
-        for folder in ["records", "builds", "cache/rendered", "cache/sources", "envs", ""] {
+        for folder in ["records", "builds", "announced", "cache/rendered", "cache/sources", "envs", ""] {
             fs::sweep(&self.root.join(folder))?;
         }
         Ok(lock)
@@ -150,7 +150,39 @@ impl Store {
         if matches!(record.output, super::Output::Package(_)) {
             self.write(&self.build_of(&record.key), record)?;
         }
-        self.write(&self.record_of(&record.node), record)
+        self.write(&self.record_of(&record.node), record)?;
+        Ok(fs::remove_file(&self.announcement_of(&record.node))?)
+    }
+
+    fn announcement_of(&self, node: &NodeId) -> PathBuf {
+        self.root.join("announced").join(format!("{}.json", file_name(node)))
+    }
+
+    /// Notes a package that goes into the channel before its record is written; [`Store::commit`] ends it. A run that dies
+    /// in between leaves a package in the index that no record speaks of.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn announce(&self, announcement: &Announcement) -> Result<(), StoreError> {
+        self.write(&self.announcement_of(&announcement.node), announcement)
+    }
+
+    /// What dead runs have announced.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed or a file in it cannot be read.
+    pub fn announced(&self) -> Result<Vec<Announcement>, StoreError> {
+        let all: Result<Vec<Option<_>>, _> =
+            fs::list(&self.root.join("announced"))?.iter().map(|it| self.read(it)).collect();
+        Ok(all?.into_iter().flatten().collect())
+    }
+
+    /// Forgets all that dead runs have announced.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget_announced(&self) -> Result<(), StoreError> {
+        Ok(fs::remove_dir_all(&self.root.join("announced"))?)
     }
 
     /// Forgets a node before it runs, so that a kill in the middle leaves no old truth about new outputs.

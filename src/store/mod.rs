@@ -9,4 +9,4 @@ mod record;
 
 pub use error::StoreError;
 pub use layout::Store;
-pub use record::{LastRun, NodeResult, Output, PackageFile, Record};
+pub use record::{Announcement, LastRun, NodeResult, Output, PackageFile, Record};

@@ -87,6 +87,7 @@ pub(super) fn bring_up_to_date(
     signals::watch(context.cancel.clone(), context.children.clone());
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
+        exec::withdraw_unrecorded(&context)?;
     }
     let options = Options {
         jobs: jobs(how) as usize,
