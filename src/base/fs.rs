@@ -175,8 +175,15 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>, FsError> {
 /// # Errors
 /// When the folder cannot be listed, or something cannot be removed.
 pub fn sweep(folder: &Path) -> Result<(), FsError> {
-    for path in list(folder)? {
-        if path.file_name().unwrap_or_default().to_string_lossy().starts_with(TEMPORARY) {
+    use std::os::unix::ffi::OsStrExt as _;
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(|source| FsError::new("list", folder, source))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|source| FsError::new("list", folder, source))?;
+        if entry.file_name().as_bytes().starts_with(TEMPORARY.as_bytes()) {
+            let path = entry.path();
             if path.is_dir() { remove_dir_all(&path)? } else { remove_file(&path)? }
         }
     }

@@ -8,6 +8,8 @@ mod digest;
 pub mod fs;
 mod lock;
 mod network;
+mod stamps;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod users;
@@ -18,4 +20,6 @@ pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
 pub use lock::{FileLock, LockError, Wait, trust_no_flock};
 pub use network::Network;
+pub use stamps::Stamps;
+pub use table::Table;
 pub use users::{User, is_mine, users_of};

@@ -1,7 +1,7 @@
 //! The channel on disk: where things are, publishing, checking, views.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -277,6 +277,11 @@ impl LocalChannel {
         self.root.join(&package.subdir).join(&package.file_name)
     }
 
+    /// Where the index of a folder of the channel is.
+    pub fn index_of(&self, subdir: &str) -> PathBuf {
+        self.root.join(subdir).join(index::FILE)
+    }
+
     /// A throw-away channel at `folder` that holds these packages only, as links to the archives here, so that a build
     /// sees exactly its own dependencies. Whatever channel was at `folder` before is replaced.
     ///
@@ -293,9 +298,10 @@ impl LocalChannel {
             let within = folder.join(&subdir);
             fs::create_dir_all(&within)?;
             let mut listed = index::empty(&subdir);
+            let known = self.index(&subdir);
             for package in packages.iter().filter(|package| package.subdir == subdir) {
                 let link = view.path_of(package);
-                listed.conda_packages.insert(index::identifier(&link)?, self.entry_of(package)?);
+                listed.conda_packages.insert(index::identifier(&link)?, self.entry_in(&known, package)?);
                 if !link.exists() {
                     let linked = std::os::unix::fs::symlink(self.path_of(package), &link);
                     linked.map_err(|source| FsError::new("link", link, source))?;
@@ -312,11 +318,13 @@ impl LocalChannel {
     /// When a package's file is gone, or the index cannot be read.
     pub fn records(&self, packages: &[Published]) -> Result<Vec<RepoDataRecord>, ChannelError> {
         let root = self.url();
+        let subdirs: BTreeSet<&str> = packages.iter().map(|it| it.subdir.as_str()).collect();
+        let listed: BTreeMap<&str, RepoData> = subdirs.into_iter().map(|it| (it, self.index(it))).collect();
         let record = |package: &Published| {
             let path = self.path_of(package);
             let url = root.join(&format!("{}/{}", package.subdir, package.file_name));
             Ok(RepoDataRecord {
-                package_record: self.entry_of(package)?,
+                package_record: self.entry_in(&listed[package.subdir.as_str()], package)?,
                 identifier: index::identifier(&path)?,
                 url: url.map_err(|error| ChannelError::archive(path, error))?,
                 channel: Some(root.to_string()),
@@ -328,18 +336,26 @@ impl LocalChannel {
     /// The index's entry when it is about these very bytes, else one made from the archive: somebody may have deleted
     /// the index, or another file may have had this name before.
     fn entry_of(&self, package: &Published) -> Result<PackageRecord, ChannelError> {
+        self.entry_in(&self.index(&package.subdir), package)
+    }
+
+    /// The same with an index that was read before: whoever asks for many packages reads it once.
+    fn entry_in(&self, listed: &RepoData, package: &Published) -> Result<PackageRecord, ChannelError> {
         let path = self.path_of(package);
-        let folder = self.root.join(&package.subdir);
-        let mut listed = index::read(&folder, &package.subdir).unwrap_or_else(|_| index::empty(&package.subdir));
         let same = |record: &PackageRecord| is_about(record, package);
-        let entry = listed.conda_packages.swap_remove(&index::identifier(&path)?);
-        match entry.filter(same) {
-            Some(entry) => Ok(entry),
+        let entry = listed.conda_packages.get(&index::identifier(&path)?);
+        match entry.filter(|it| same(it)) {
+            Some(entry) => Ok(entry.clone()),
             None => {
                 let entry = index::entry(&path)?;
                 if same(&entry) { Ok(entry) } else { Err(ChannelError::archive(path, "its bytes have changed")) }
             }
         }
+    }
+
+    /// The index as it stands; an empty one when it cannot be read.
+    fn index(&self, subdir: &str) -> RepoData {
+        index::read(&self.root.join(subdir), subdir).unwrap_or_else(|_| index::empty(subdir))
     }
 
     /// Rewrites the index with `record` in and `replaces` out. The caller holds the lock.

@@ -136,6 +136,8 @@ pub(super) enum PlanFormat {
     Json,
     /// For Graphviz
     Dot,
+    /// A picture
+    Svg,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! Knows nothing of: how a key is made, how a package is built.
 
 mod args;
+mod clock;
 mod command;
 mod exit;
 mod project;

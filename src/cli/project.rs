@@ -10,7 +10,7 @@ use super::{
     args::{Global, How},
 };
 use crate::{
-    base::{Network, fs},
+    base::{Network, Stamps, fs},
     exec::{LockPolicy, Machine, Settings},
     manifest::{self, UserConfiguration},
     store::Store,
@@ -46,6 +46,7 @@ pub(super) enum UsageError {
 pub(super) struct Project {
     pub(super) workspace: Workspace,
     pub(super) configuration: UserConfiguration,
+    pub(super) stamps: Stamps,
 }
 
 /// Finds project.toml, reads it and the recipes.
@@ -56,6 +57,8 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
     let manifest = manifest::parse_bytes("project.toml", &text)?;
     let configuration = user_configuration(environment)?;
     let text = String::from_utf8_lossy(&text);
+    let store = Store::at(&root);
+    let stamps = store.stamps(&root);
     let workspace = workspace::load(
         &manifest,
         &workspace::Options {
@@ -63,11 +66,12 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
             text: ("project.toml", &text),
             overrides,
             base_channels: configuration.channels.as_deref(),
-            cache: &Store::at(&root).rendered(),
+            rendered: &store.rendered(),
+            stamps: &stamps,
             machine: Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?,
         },
     )?;
-    Ok(Project { workspace, configuration })
+    Ok(Project { workspace, configuration, stamps })
 }
 
 /// The folder of the nearest project.toml, here or above, without symbolic links in it.

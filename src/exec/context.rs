@@ -10,7 +10,7 @@ use rattler_conda_types::GenericVirtualPackage;
 
 use super::{Children, ExecError, Machine, jobserver::Jobserver, resolve, scans::Scans};
 use crate::{
-    base::{Cancel, Network, fs},
+    base::{Cancel, Network, Stamps, fs},
     channel::LocalChannel,
     lock::{self, LockedEnvironment, RelativeChannel},
     plan::{Index, NodeId, Plan},
@@ -81,6 +81,10 @@ pub struct Context {
     updates: BTreeSet<Index>,
     /// How the last run went.
     last_run: OnceLock<LastRun>,
+    /// What is known of files without reading them.
+    pub stamps: Stamps,
+    /// This machine's virtual packages, once somebody asked.
+    machine: OnceLock<Vec<GenericVirtualPackage>>,
     /// Recipe folders and path sources, read once.
     pub(super) scans: Scans,
     /// The lock file as it stands; read once, changed by lock jobs one at a time.
@@ -89,7 +93,7 @@ pub struct Context {
 
 impl Context {
     /// Puts a project together with its places.
-    pub fn new(workspace: Workspace, plan: Plan, rt: Rt, settings: Settings) -> Self {
+    pub fn new((workspace, stamps): (Workspace, Stamps), plan: Plan, rt: Rt, settings: Settings) -> Self {
         let cancel = Cancel::new();
         Self {
             store: Store::at(&workspace.root),
@@ -102,6 +106,8 @@ impl Context {
             children: Children::default(),
             cancel,
             scans: Scans::default(),
+            stamps,
+            machine: OnceLock::new(),
             updates: BTreeSet::new(),
             last_run: OnceLock::new(),
             lock_file: Mutex::default(),
@@ -204,7 +210,13 @@ impl Context {
     pub fn virtual_packages(&self, environment: &Environment) -> Result<Vec<GenericVirtualPackage>, ExecError> {
         Ok(match &environment.target {
             Some(named) => solve::target_virtual_packages(self.workspace.platform, named)?,
-            None => solve::host_virtual_packages()?,
+            None => match self.machine.get() {
+                Some(found) => found.clone(),
+                None => {
+                    let found = solve::host_virtual_packages()?;
+                    self.machine.get_or_init(|| found).clone()
+                }
+            },
         })
     }
 

@@ -12,7 +12,7 @@ use crate::{
     base::{fs, users_of},
     build, fetch,
     plan::Kind,
-    recipe::{self, Axes, Source},
+    recipe::Source,
     store::{Output, Shelf},
 };
 
@@ -34,7 +34,7 @@ pub enum Category {
     Packs,
     /// A source that no recipe names.
     Sources,
-    /// A rendered recipe that the manifest does not lead to.
+    /// A recipe that an older program rendered.
     Recipes,
     /// What runs that were killed, and builds that failed, have left.
     Scratch,
@@ -210,11 +210,6 @@ fn references(context: &Context) -> Result<References, ExecError> {
     }
     others.extend(context.workspace.environments.iter().map(|it| context.store.prefix(&it.name)));
     others.extend(sources(context)?);
-    let axes = Axes { values: context.workspace.axes.clone(), zip: context.workspace.zip.clone() };
-    let recipes: BTreeSet<&PathBuf> = context.workspace.packages.iter().map(|it| &it.file).collect();
-    for file in recipes {
-        others.insert(recipe::kept_file(file, &axes, context.workspace.platform, &context.store.rendered())?);
-    }
     Ok(references)
 }
 

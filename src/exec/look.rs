@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     base::Digest,
+    channel::Published,
     fingerprint::{
         BuildInputs, Change, Inputs, Key, LockInputs, PACKAGE, PackInputs, Reason, ResolveInputs, TestInputs,
         build_inputs, install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
@@ -51,6 +52,12 @@ pub fn look(context: &Context, index: Index, outputs: &Outputs) -> Result<Look, 
     let node = context.plan.node(index);
     let inputs = inputs_of(context, node, outputs)?;
     let key = inputs.key();
+    if let Some((known, output)) = context.store.brief(&node.id)
+        && known == key
+        && damage(context, node, &output)?.is_none()
+    {
+        return Ok(Look::Fresh(output));
+    }
     let record = context.store.record(&node.id)?;
     let previous = record.as_ref().map(|it| it.output.clone());
     let reason = match &record {
@@ -150,7 +157,7 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
                     _ => None,
                 })
                 .collect();
-            let scan = |path: &std::path::Path| context.scans.of(path);
+            let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
             let scratch = &*context.settings.scratch.to_string_lossy();
             build_inputs(&BuildInputs {
                 package,
@@ -179,7 +186,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
         Kind::Test => {
             let script = workspace.environments[node.subject].test.clone();
             let script = script.expect("only an environment with a script has a test node");
-            test_inputs(&TestInputs { packages: &packages()?, script })?
+            let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
+            test_inputs(&TestInputs { packages: &packages()?, script, scan: &scan })?
         }
         Kind::Pack => {
             let archive = context.archive(&workspace.environments[node.subject]);
@@ -190,11 +198,12 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
     })
 }
 
-/// Whether what a node made is still there. Only cheap looks: a stat, or a file that is small and read once for all.
+/// Whether what a node made is still there, with the bytes that it had. Only cheap looks: a stat, or a file that is small
+/// and read once for all. A package or an archive is read when somebody has touched it.
 fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reason>, ExecError> {
     Ok(match output {
         Output::Package(package) => {
-            let there = context.channel.has(&super::build::published(package));
+            let there = is_whole(context, &super::build::published(package))?;
             (!there).then(|| Reason::OutputGone(package.file_name.clone()))
         }
         Output::Locked { digest } if node.kind == Kind::Resolve => {
@@ -223,12 +232,51 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
             }
         }
         Output::Tested { .. } => None,
-        Output::Archive { file, bytes, sha256, .. } => {
+        Output::Archive { file, bytes, sha256, digest } => {
             let archive = context.workspace.root.join(file);
-            let there = archive.metadata().is_ok_and(|it| it.len() == *bytes) && pack::has_checksum(&archive, sha256);
+            let there = match archive.metadata() {
+                Ok(found) if found.len() == *bytes && pack::has_checksum(&archive, sha256) => {
+                    context.stamps.digest(&archive, &found)? == *digest
+                }
+                _ => false,
+            };
             (!there).then(|| Reason::OutputGone(file.display().to_string()))
         }
     })
+}
+
+/// Whether a package's file is in the channel with the bytes that were published.
+fn is_whole(context: &Context, package: &Published) -> Result<bool, ExecError> {
+    let path = context.channel.path_of(package);
+    let Ok(found) = path.metadata() else { return Ok(false) };
+    if found.len() != package.bytes || !found.is_file() {
+        return Ok(false);
+    }
+    if context.stamps.known(ARCHIVE, &path, &found).as_ref() == Some(&package.sha256) {
+        return Ok(true);
+    }
+    let whole = context.channel.verify(package)?.is_none();
+    if whole {
+        context.stamps.remember(ARCHIVE, &path, &found, &package.sha256);
+    }
+    Ok(whole)
+}
+
+/// What is remembered of a package's file: its SHA-256.
+const ARCHIVE: &str = "package";
+
+/// Remembers the stamps of what a node has just made.
+pub(super) fn made(context: &Context, output: &Output) {
+    match output {
+        Output::Package(package) => {
+            let published = super::build::published(package);
+            context.stamps.made(ARCHIVE, &context.channel.path_of(&published), &published.sha256);
+        }
+        Output::Archive { file, digest, .. } => {
+            context.stamps.made_bytes(&context.workspace.root.join(file), *digest);
+        }
+        _ => {}
+    }
 }
 
 /// A record of what a node made.

@@ -217,12 +217,13 @@ fn add_packages(inputs: &mut Inputs, packages: &BTreeMap<String, String>) {
 }
 
 /// What a test depends on.
-#[derive(Debug)]
 pub struct TestInputs<'a> {
     /// What is installed, by package name.
     pub packages: &'a BTreeMap<String, String>,
     /// The test script.
     pub script: PathBuf,
+    /// Reads folders and files; the caller may remember what it read.
+    pub scan: &'a ScanFn<'a>,
 }
 
 /// The inputs of an environment's test.
@@ -233,8 +234,8 @@ pub fn test_inputs(from: &TestInputs<'_>) -> Result<Inputs, FingerprintError> {
     let mut inputs = Inputs::new();
     add_packages(&mut inputs, from.packages);
     // Whether it may be executed decides who runs it.
-    for entry in super::scan(&from.script)? {
-        inputs.add("script", entry.value);
+    for entry in (from.scan)(&from.script)?.iter() {
+        inputs.add("script", &entry.value);
     }
     Ok(inputs)
 }

@@ -8,7 +8,7 @@ use crate::{
     exec::Outputs,
     fingerprint::Reason,
     plan::{Node, NodeId, Plan},
-    store::{LastRun, NodeResult},
+    store::{Ended, LastRun, NodeResult},
 };
 
 /// How one node went.
@@ -92,9 +92,10 @@ impl Report {
         counts
     }
 
-    /// What `status` will want to know.
-    pub fn last_run(&self) -> LastRun {
+    /// What `status` will want to know. `at` is the time, in seconds since 1970; the run took `seconds`.
+    pub fn last_run(&self, at: Option<u64>, seconds: f64) -> LastRun {
         let nodes = self.nodes.iter().map(|it| (it.id.clone(), (it.result, it.reason.clone(), it.seconds))).collect();
-        LastRun { nodes }
+        let Counts { fresh, built, failed, skipped } = self.counts();
+        LastRun { nodes, ended: Some(Ended { at, seconds, stopped: self.stopped, fresh, built, failed, skipped }) }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{LastRun, NodeResult, Record, StoreError};
+use super::{LastRun, NodeResult, Output, Record, StoreError, brief::Briefs};
 use crate::{
-    base::{Cancel, Digest, FileLock, Wait, fs},
+    base::{Cancel, Digest, FileLock, Stamps, Wait, fs},
     fingerprint::Key,
     plan::NodeId,
 };
@@ -24,12 +25,14 @@ const PATIENCE: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Read when it is first asked for: not every command looks at records.
+    briefs: OnceLock<Briefs>,
 }
 
 impl Store {
     /// Opens the state folder of a project for reading; nothing is made or changed.
     pub fn at(project: &Path) -> Self {
-        Self { root: project.join(".envbuild") }
+        Self { root: project.join(".envbuild"), briefs: OnceLock::new() }
     }
 
     /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it; `cancel` ends the
@@ -97,9 +100,15 @@ impl Store {
         &self.root
     }
 
-    /// Where rendered recipes are kept.
+    /// The file in which rendered recipes are kept.
     pub fn rendered(&self) -> PathBuf {
-        self.root.join("cache/rendered")
+        self.root.join("cache/rendered.txt")
+    }
+
+    /// What earlier runs knew of the project's files. A run begins with a new claim to the lock in this folder, whose time
+    /// is then that of its beginning.
+    pub fn stamps(&self, project: &Path) -> Stamps {
+        Stamps::open(&self.root.join("cache/stamps.txt"), project, &self.root)
     }
 
     /// Where sources are kept, by digest.
@@ -146,7 +155,28 @@ impl Store {
     /// # Errors
     /// When the file is there and the disk refuses it.
     pub fn record(&self, node: &NodeId) -> Result<Option<Record>, StoreError> {
-        self.read(&self.record_of(node))
+        let record = self.read(&self.record_of(node))?;
+        if let Some(record) = &record {
+            self.briefs().put(record);
+        }
+        Ok(record)
+    }
+
+    /// The key of a node and what it made, when that is known without reading its record.
+    pub fn brief(&self, node: &NodeId) -> Option<(Key, Output)> {
+        self.briefs().get(node)
+    }
+
+    /// Keeps what is known of the records for the next run. Only a cache: without it they are read one by one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_briefs(&self) -> Result<(), StoreError> {
+        Ok(self.briefs().save()?)
+    }
+
+    fn briefs(&self) -> &Briefs {
+        self.briefs.get_or_init(|| Briefs::open(&self.root.join("cache/records.txt"), &self.root.join("records")))
     }
 
     /// What was once built from inputs with this key, for this or another matrix.
@@ -162,10 +192,13 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn commit(&self, record: &Record) -> Result<(), StoreError> {
-        if matches!(record.output, super::Output::Package(_)) {
+        if matches!(record.output, Output::Package(_)) {
             self.write(&self.build_of(&record.key), record)?;
         }
-        self.write(&self.record_of(&record.node), record)
+        self.briefs().outdate(&record.node)?;
+        self.write(&self.record_of(&record.node), record)?;
+        self.briefs().put(record);
+        Ok(())
     }
 
     /// Forgets a node before it runs, so that a kill in the middle leaves no old truth about new outputs.
@@ -173,6 +206,7 @@ impl Store {
     /// # Errors
     /// When the record cannot be removed.
     pub fn forget(&self, node: &NodeId) -> Result<(), StoreError> {
+        self.briefs().outdate(node)?;
         Ok(fs::remove_file(&self.record_of(node))?)
     }
 
@@ -184,18 +218,22 @@ impl Store {
         Ok(self.read(&self.root.join("last-run.json"))?.unwrap_or_default())
     }
 
-    /// Remembers how a run went. Nodes that it did not touch keep what was known of them.
+    /// Remembers how a run went, when there is something new. Nodes that it did not touch keep what was known of them.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn remember_run(&self, run: LastRun) -> Result<(), StoreError> {
         let mut all = self.last_run()?;
-        // A node that had nothing to do is known by the run that did it.
+        // A node that had nothing to do is known by the run that did it, and not by one that failed since.
         let news = |(node, (result, ..)): &(NodeId, (NodeResult, _, _))| {
-            *result != NodeResult::Fresh || !all.nodes.contains_key(node)
+            *result != NodeResult::Fresh || !matches!(all.nodes.get(node), Some((NodeResult::Built, ..)))
         };
         let news: Vec<_> = run.nodes.into_iter().filter(news).collect();
+        if news.is_empty() {
+            return Ok(());
+        }
         all.nodes.extend(news);
+        all.ended = run.ended;
         self.write(&self.root.join("last-run.json"), &all)
     }
 

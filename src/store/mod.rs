@@ -3,6 +3,7 @@
 //! A record exists only when the outputs that it names are complete: outputs are written beside and renamed, and the
 //! record goes last. Knows nothing of: what a node does, who runs it.
 
+mod brief;
 mod error;
 mod layout;
 mod record;
@@ -10,5 +11,5 @@ mod shelves;
 
 pub use error::StoreError;
 pub use layout::Store;
-pub use record::{LastRun, NodeResult, Output, PackageFile, Record};
+pub use record::{Ended, LastRun, NodeResult, Output, PackageFile, Record};
 pub use shelves::Shelf;

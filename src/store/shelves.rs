@@ -16,7 +16,7 @@ pub enum Shelf {
     Prefixes,
     /// Fetched sources: a folder for each.
     Sources,
-    /// Rendered recipes.
+    /// Recipes that an older program rendered, a file for each. Nobody reads them now.
     Rendered,
     /// What runs throw away, and what killed ones have left.
     Scratch,
@@ -37,7 +37,7 @@ impl Store {
             Shelf::Logs => self.root().join("logs"),
             Shelf::Prefixes => self.prefixes(),
             Shelf::Sources => self.sources(),
-            Shelf::Rendered => self.rendered(),
+            Shelf::Rendered => self.root().join("cache/rendered"),
             Shelf::Scratch => {
                 let mut found = list(self.scratch())?;
                 let others = ["", "records", "builds", "cache", "cache/sources", "cache/rendered", "envs"];

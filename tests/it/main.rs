@@ -4,6 +4,7 @@
 
 mod support;
 
+mod answers;
 mod base_channel;
 mod book;
 mod client;
@@ -19,6 +20,7 @@ mod locking;
 mod locks;
 mod matrix;
 mod mpi;
+mod noop;
 mod packs;
 mod parallel;
 mod quickstart;

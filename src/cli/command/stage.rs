@@ -1,6 +1,6 @@
 //! `all`, `build`, `lock`, `install`, `test`, `pack`: run the plan up to a stage.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::World;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     cli::{
         Exit,
         args::{Format, How, RunArgs},
+        clock,
         project::{self, jobs, settings},
         signals, ui,
     },
@@ -78,7 +79,7 @@ pub(super) fn bring_up_to_date(
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
-    let context = Context::new(project.workspace, plan, rt, settings).updating(updates);
+    let context = Context::new((project.workspace, project.stamps), plan, rt, settings).updating(updates);
     let context = Arc::new(context.stopped_by(cancel, children));
     let _lock = match lock {
         Ok(lock) => lock,
@@ -99,16 +100,21 @@ pub(super) fn bring_up_to_date(
     let mut reporter = ui::reporter(&world.global, &context, screen);
     let look = |index, outputs: &_| settle(&context, index, outputs);
     let mut executor = Local::new(Arc::clone(&context));
+    let started = Instant::now();
     let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);
     drop(reporter);
-    let closed = close(&context, &report);
+    let closed = close(&context, &report, started.elapsed().as_secs_f64());
     Ok((context, report, closed))
 }
 
 /// What is done when every node has ended.
-fn close(context: &Context, report: &Report) -> miette::Result<()> {
+fn close(context: &Context, report: &Report, seconds: f64) -> miette::Result<()> {
     exec::complete_index(context, &report.outputs)?;
-    Ok(context.store.remember_run(report.last_run())?)
+    context.store.remember_run(report.last_run(clock::now(), seconds))?;
+    // Only caches: a disk that is full costs the next run some time, not this one its result.
+    drop(context.store.keep_briefs());
+    drop(context.stamps.save());
+    Ok(())
 }
 
 /// The report of a run that has nothing to do, in a project that cannot be written to.
