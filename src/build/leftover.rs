@@ -1,6 +1,9 @@
 //! What builds have left in the scratch folder: the work of those that failed or were killed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem},
+    path::{Path, PathBuf},
+};
 
 use rattler_build::utils::remove_dir_all_force;
 
@@ -42,6 +45,8 @@ fn attempt(lock: &Path) -> Result<Option<FileLock>, BuildError> {
     match FileLock::acquire(lock, &Wait::default(), |_| {}) {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::Held { .. }) => Ok(None),
+        // What we may not lock, we may not delete either.
+        Err(LockError::Fs(error)) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => Ok(None),
         Err(other) => Err(other.into()),
     }
 }
