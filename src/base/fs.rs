@@ -1,6 +1,7 @@
 //! Files, with the verb and the path in every error, and writes that are whole or absent.
 
 use std::{
+    ffi::OsStr,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -75,9 +76,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let write = || -> io::Result<()> {
         let mut file = new_beside(folder)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        place(file, path)
     };
     write().map_err(|source| FsError::new("write", path, source))
 }
@@ -93,9 +92,7 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<(), FsError> {
     let mut copy = || -> io::Result<()> {
         let mut file = new_beside(folder)?;
         io::copy(&mut source, &mut file)?;
-        file.as_file().sync_all()?;
-        file.persist(to).map_err(|error| error.error)?;
-        Ok(())
+        place(file, to)
     };
     copy().map_err(|error| FsError::new("write", to, error))
 }
@@ -106,6 +103,16 @@ pub const TEMPORARY: &str = ".envbuild-tmp-";
 fn new_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
     tempfile::Builder::new().prefix(TEMPORARY).permissions(std::fs::Permissions::from_mode(0o644)).tempfile_in(folder)
+}
+
+/// Gives a file that is written its name. The rename goes through libc, where the tests can stand in its way; the
+/// library's own does not. A file that cannot be renamed is removed.
+fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    let (file, beside) = file.into_parts();
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    beside.keep().map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Renames a file or folder within one file system.
@@ -158,16 +165,31 @@ pub fn size(path: &Path) -> u64 {
 /// # Errors
 /// When the folder is there and cannot be listed.
 pub fn list(path: &Path) -> Result<Vec<PathBuf>, FsError> {
+    list_named(path, |_| true)
+}
+
+fn list_named(path: &Path, is_wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<PathBuf>, FsError> {
     let entries = match std::fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(|source| FsError::new("list", path, source))?,
     };
     let mut paths = Vec::new();
     for entry in entries {
-        paths.push(entry.map_err(|source| FsError::new("list", path, source))?.path());
+        let entry = entry.map_err(|source| FsError::new("list", path, source))?;
+        if is_wanted(&entry.file_name()) {
+            paths.push(entry.path());
+        }
     }
     paths.sort();
     Ok(paths)
+}
+
+/// What stands in a folder under a temporary name, sorted: somebody is writing it, or was killed.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn leftovers(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
+    list_named(folder, |name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
 }
 
 /// Removes from a folder what a killed program has left there under a temporary name. Nobody else may work in it.
@@ -175,19 +197,18 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>, FsError> {
 /// # Errors
 /// When the folder cannot be listed, or something cannot be removed.
 pub fn sweep(folder: &Path) -> Result<(), FsError> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(|source| FsError::new("list", folder, source))?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(|source| FsError::new("list", folder, source))?;
-        if entry.file_name().as_bytes().starts_with(TEMPORARY.as_bytes()) {
-            let path = entry.path();
-            if path.is_dir() { remove_dir_all(&path)? } else { remove_file(&path)? }
-        }
+    for path in leftovers(folder)? {
+        if path.is_dir() { remove_dir_all(&path)? } else { remove_file(&path)? }
     }
     Ok(())
+}
+
+/// From now on the libraries of this process make their temporary files in this folder, not where the system has them: what
+/// a killed program leaves there is swept away with the folder, which the caller makes before it is needed. Only the
+/// first call counts.
+pub fn temporary_files_in(folder: &Path) {
+    // It fails when there was a call before.
+    drop(tempfile::env::override_temp_dir(folder));
 }
 
 /// A temporary folder beside the place where its content will go; removed when dropped.

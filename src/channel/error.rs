@@ -36,18 +36,6 @@ pub enum ChannelError {
     #[error("the channel holds no file `{}`", .0.display())]
     #[diagnostic(code(envbuild::channel::gone), help("build the package again"))]
     Gone(PathBuf),
-    /// The index is not what this program writes.
-    #[error("the channel's index `{}` cannot be used: {reason}", path.display())]
-    #[diagnostic(
-        code(envbuild::channel::index),
-        help("delete the file; the next run writes it anew from the packages")
-    )]
-    Index {
-        /// The `repodata.json`.
-        path: PathBuf,
-        /// What the parser says.
-        reason: String,
-    },
     /// The channel's folder has no `file://` URL.
     #[error("the folder `{}` cannot be a channel, because it is not an absolute path", .0.display())]
     #[diagnostic(code(envbuild::channel::root), help("name the folder by an absolute path"))]

@@ -37,11 +37,18 @@ pub(super) fn empty(subdir: &str) -> RepoData {
     }
 }
 
-/// The index in a folder of the channel; an empty one when there is no file.
+/// The index in a folder of the channel; none when there is no file, or when it was cut short or overwritten: it holds
+/// nothing that the packages and their records do not say.
+pub(super) fn find(folder: &Path) -> Result<Option<RepoData>, ChannelError> {
+    let bytes = fs::read_if_there(&folder.join(FILE))?;
+    let index = bytes.and_then(|bytes| serde_json::from_slice::<RepoData>(&bytes).ok());
+    // An empty object would do as well.
+    Ok(index.filter(|index| index.info.is_some()))
+}
+
+/// The index in a folder of the channel; an empty one when there is none.
 pub(super) fn read(folder: &Path, subdir: &str) -> Result<RepoData, ChannelError> {
-    let path = folder.join(FILE);
-    let Some(bytes) = fs::read_if_there(&path)? else { return Ok(empty(subdir)) };
-    serde_json::from_slice(&bytes).map_err(|error| ChannelError::Index { path, reason: error.to_string() })
+    Ok(find(folder)?.unwrap_or_else(|| empty(subdir)))
 }
 
 /// Writes the index beside its place and renames it; a reader sees the old one or the new one.

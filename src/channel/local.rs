@@ -56,7 +56,8 @@ impl LocalChannel {
         channel.base_url.url().clone().into()
     }
 
-    /// Makes the folders `noarch` and `platform` with an empty index where there is none.
+    /// Makes the folders `noarch` and `platform` with an empty index where there is none, and removes what a killed
+    /// writer has left in them.
     ///
     /// # Errors
     /// When a folder or an index cannot be made, or the channel stays locked by another process.
@@ -65,12 +66,18 @@ impl LocalChannel {
             return Err(ChannelError::Root(self.root.clone()));
         }
         let subdirs = [Subdir::NoArch.as_str(), platform.as_str()];
-        if subdirs.iter().all(|subdir| self.root.join(subdir).join(index::FILE).exists()) {
+        let is_ready = |subdir: &&str| -> Result<bool, ChannelError> {
+            let folder = self.root.join(subdir);
+            Ok(folder.join(index::FILE).exists() && fs::leftovers(&folder)?.is_empty())
+        };
+        if subdirs.iter().map(is_ready).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it) {
             return Ok(());
         }
+        // Who holds the lock is the only one who writes: what has a temporary name now is nobody's.
         let _lock = self.lock()?;
         for subdir in subdirs {
             let folder = self.root.join(subdir);
+            fs::sweep(&folder)?;
             if !folder.join(index::FILE).exists() {
                 index::write(&folder, &index::empty(subdir))?;
             }
@@ -130,8 +137,18 @@ impl LocalChannel {
         self.set(package, record, replaces)
     }
 
-    /// Puts every one of these packages into the index that is not there: somebody may have deleted the index. It reads
-    /// the index and no archive, and writes nothing, when all are there.
+    /// Takes a package out of the index; its file stays. Nothing is written when it is not in there.
+    ///
+    /// # Errors
+    /// When the index cannot be read or written, or the channel stays locked.
+    pub fn retire(&self, subdir: &str, file_name: &str) -> Result<(), ChannelError> {
+        let name = index::identifier(Path::new(file_name))?;
+        let _lock = self.lock()?;
+        self.change(subdir, |index| Ok(index.conda_packages.swap_remove(&name).is_some()))
+    }
+
+    /// Puts every one of these packages into the index that is not there: somebody may have deleted or damaged the index.
+    /// It reads the index and no archive, and writes nothing, when all are there.
     ///
     /// # Errors
     /// When a missing one's file is gone or damaged, the index cannot be written, or the channel stays locked.
@@ -143,12 +160,14 @@ impl LocalChannel {
         subdirs.dedup();
         for subdir in subdirs {
             let here = || packages.iter().filter(|package| package.subdir == subdir);
-            let listed = index::read(&self.root.join(subdir), subdir)?;
+            let listed = index::find(&self.root.join(subdir))?;
             let is_listed = |index: &RepoData, package: &Published| -> Result<bool, ChannelError> {
                 let name = index::identifier(&self.path_of(package))?;
                 Ok(index.conda_packages.get(&name).is_some_and(|entry| is_about(entry, package)))
             };
-            if here().map(|it| is_listed(&listed, it)).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it) {
+            if let Some(listed) = listed
+                && here().map(|it| is_listed(&listed, it)).collect::<Result<Vec<_>, _>>()?.iter().all(|it| *it)
+            {
                 continue;
             }
             let _lock = self.lock()?;
@@ -179,8 +198,15 @@ impl LocalChannel {
             Ok(found) if found.len() != package.bytes => return Ok(Some(Damage::Altered)),
             Ok(_) => {}
         }
-        let (sha256, _) = index::sha256(&path)?;
-        Ok((sha256 != package.sha256).then_some(Damage::Altered))
+        Ok((self.sha256_of(package)? != package.sha256).then_some(Damage::Altered))
+    }
+
+    /// The sha256 of a package's file as it is now, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sha256_of(&self, package: &Published) -> Result<String, ChannelError> {
+        Ok(index::sha256(&self.path_of(package))?.0)
     }
 
     /// Every archive in the channel's folders, whether the index names it or not, sorted. Folders behind links are not
@@ -390,8 +416,10 @@ impl LocalChannel {
         edit: impl FnOnce(&mut RepoData) -> Result<bool, ChannelError>,
     ) -> Result<(), ChannelError> {
         let folder = self.root.join(subdir);
-        let mut index = index::read(&folder, subdir)?;
-        if edit(&mut index)? || !folder.join(index::FILE).exists() {
+        let found = index::find(&folder)?;
+        let is_missing = found.is_none();
+        let mut index = found.unwrap_or_else(|| index::empty(subdir));
+        if edit(&mut index)? || is_missing {
             index::write(&folder, &index)?;
         }
         Ok(())

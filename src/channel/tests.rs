@@ -127,18 +127,23 @@ fn reinstating_what_is_there_writes_nothing() {
 }
 
 #[test]
-fn a_deleted_index_comes_back() {
+fn a_deleted_or_damaged_index_comes_back() {
     let (_folder, channel) = channel();
     let a = publish(&channel, &Tiny { name: "a", ..Tiny::default() }, None);
     let b = publish(&channel, &Tiny { name: "b", ..Tiny::default() }, None);
     let index = channel.root().join("linux-64/repodata.json");
     let before = read(&index).unwrap();
-    std::fs::remove_file(&index).unwrap();
-    assert_eq!(channel.records(&[a.clone(), b.clone()]).unwrap().len(), 2);
-    channel.ensure(&[b, a.clone()]).unwrap();
-    assert_eq!(read(&index).unwrap(), before);
-    write(&index, "{").unwrap();
-    assert!(matches!(channel.reinstate(&a, None), Err(ChannelError::Index { .. })));
+    for damage in [None, Some("{"), Some(""), Some("null")] {
+        match damage {
+            None => std::fs::remove_file(&index).unwrap(),
+            Some(text) => write(&index, text).unwrap(),
+        }
+        assert_eq!(channel.records(&[a.clone(), b.clone()]).unwrap().len(), 2);
+        channel.reinstate(&a, None).unwrap();
+        assert_eq!(listed(&channel, "linux-64").len(), 1);
+        channel.ensure(&[b.clone(), a.clone()]).unwrap();
+        assert_eq!(read(&index).unwrap(), before);
+    }
 }
 
 #[test]

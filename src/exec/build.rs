@@ -7,15 +7,15 @@ use super::{
     worker::{self, Order},
 };
 use crate::{
-    base::{Digest, Network},
+    base::{Digest, Network, fs},
     build::{BuildJob, Built, FetchedSource, Sibling},
-    channel::Published,
+    channel::{Damage, Published},
     conda,
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
     plan::Node,
     recipe::Source,
-    store::{Output, PackageFile},
+    store::{Announcement, Output, PackageFile},
     workspace::Package,
 };
 
@@ -35,6 +35,7 @@ pub(super) fn make(
     log: &Path,
 ) -> Result<Built, ExecError> {
     let package = &context.workspace.packages[node.subject];
+    check(context, needs)?;
     let mut order = order(context, package, needs, scratch)?;
     order.sources = sources(context, package)?;
     let built: Built = worker::run(context, &Order::Build(order), scratch, log)?;
@@ -75,6 +76,20 @@ pub(super) fn order(
         make_flags: String::new(),
         out: scratch.join("out"),
     })
+}
+
+/// Reads every package that a build may install: nobody else compares its bytes with what was published. One that was
+/// changed leaves the channel, so that the next run builds it again.
+fn check(context: &Context, needs: &[Published]) -> Result<(), ExecError> {
+    for package in needs {
+        if context.channel.verify(package)? == Some(Damage::Altered) {
+            let (path, found) = (context.channel.path_of(package), context.channel.sha256_of(package)?);
+            fs::remove_file(&path)?;
+            let file = path.strip_prefix(&context.workspace.root).unwrap_or(&path).display().to_string();
+            return Err(ExecError::Altered { file, expected: package.sha256.clone(), found });
+        }
+    }
+    Ok(())
 }
 
 /// The base channels that a resolution or a test may ask: rattler-build knows no way to be offline but to have no other channel.
@@ -146,8 +161,28 @@ fn publish(context: &Context, job: &Job, built: &Built) -> Result<Output, ExecEr
         Some(Output::Package(package)) => Some(published(package)),
         _ => None,
     };
+    let file_name = built.archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let node = context.plan.node(job.index).id.clone();
+    context.store.announce(&Announcement { node, subdir: built.subdir.clone(), file_name })?;
     let published = context.channel.publish(&built.archive, built.content, previous.as_ref())?;
     Ok(Output::Package(package_file(&published)))
+}
+
+/// Takes out of the channel's index what a dead run has put there and not recorded: the node may never make it again.
+///
+/// # Errors
+/// When what it announced, a record or the index cannot be read or written.
+pub fn withdraw_unrecorded(context: &Context) -> Result<(), ExecError> {
+    let announced = context.store.announced()?;
+    for Announcement { node, subdir, file_name } in &announced {
+        let recorded = context.store.record(node)?;
+        let is_recorded =
+            matches!(recorded.map(|it| it.output), Some(Output::Package(it)) if &it.file_name == file_name);
+        if !is_recorded {
+            context.channel.retire(subdir, file_name)?;
+        }
+    }
+    if announced.is_empty() { Ok(()) } else { Ok(context.store.forget_announced()?) }
 }
 
 /// Puts every package of a run into the channel's index that is not there: somebody may have deleted the index.

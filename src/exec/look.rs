@@ -16,7 +16,7 @@ use crate::{
     },
     install, pack,
     plan::{Index, Kind, Node, NodeId},
-    store::{Output, Record},
+    store::{Announcement, Output, Record},
 };
 
 /// What a look at a node found.
@@ -93,6 +93,11 @@ pub fn settle(context: &Context, index: Index, outputs: &Outputs) -> Result<Look
             _ => None,
         };
         let package = super::build::published(package);
+        context.store.announce(&Announcement {
+            node: record.node.clone(),
+            subdir: package.subdir.clone(),
+            file_name: package.file_name.clone(),
+        })?;
         context.channel.reinstate(&package, replaces.as_ref().filter(|it| it.file_name != package.file_name))?;
         context.store.commit(record)?;
         return Ok(Look::Fresh(record.output.clone()));

@@ -25,7 +25,7 @@ mod shims;
 mod survey;
 mod worker;
 
-pub use build::complete_index;
+pub use build::{complete_index, withdraw_unrecorded};
 pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;

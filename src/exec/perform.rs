@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Context, ExecError, Job, build, environment, look::made, look::record, packaging, resolve};
-use crate::{plan::Kind, store::Output};
+use crate::{base::fs, plan::Kind, store::Output};
 
 /// A job that ended well.
 #[derive(Debug, Clone)]
@@ -26,7 +26,9 @@ pub fn perform(context: &Context, job: &Job) -> Result<Outcome, ExecError> {
     if matches!(node.kind, Kind::Install | Kind::Test | Kind::Pack) {
         context.store.forget(&node.id)?;
     }
-    crate::base::fs::remove_file(&context.store.log(&node.id))?;
+    fs::remove_file(&context.store.log(&node.id))?;
+    // Libraries put their temporary files there.
+    fs::create_dir_all(&context.store.scratch())?;
     let output = match node.kind {
         Kind::Resolve => resolve::resolve(context, job)?,
         Kind::Build => build::build(context, job)?,

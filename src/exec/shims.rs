@@ -1,9 +1,12 @@
 //! Programs that builds find on their `PATH` and that are this one, called by another name.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::{ExecError, make};
-use crate::base::{FsError, Scratch, fs};
+use crate::{
+    base::{FileLock, FsError, Scratch, Wait, fs},
+    store::StoreError,
+};
 
 /// A `PATH` with the shims on it. The folders are always the same, because build scripts see `PATH`, and some write it
 /// into what they make.
@@ -26,12 +29,22 @@ pub(super) fn path(cache: &Path, program: &Path, path: &str) -> Result<String, E
     Ok(format!("{}:{path}{separator}{}", front.display(), back.display()))
 }
 
+/// How long the making of a link is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn link(folder: &Path, name: &str, program: &Path) -> Result<(), ExecError> {
     let link = folder.join(name);
-    if std::fs::read_link(&link).is_ok_and(|target| target == program) {
+    let is_right = || std::fs::read_link(&link).is_ok_and(|target| target == program);
+    if is_right() && fs::leftovers(folder)?.is_empty() {
         return Ok(());
     }
-    fs::create_dir_all(folder)?;
+    // The cache is shared: only who holds its lock knows that what has a temporary name is nobody's.
+    let _lock = FileLock::acquire(&folder.with_added_extension("lock"), &Wait::at_most(PATIENCE), |_| {})
+        .map_err(StoreError::from)?;
+    fs::sweep(folder)?;
+    if is_right() {
+        return Ok(());
+    }
     let beside = Scratch::inside(folder)?;
     let new = beside.path().join(name);
     std::os::unix::fs::symlink(program, &new).map_err(|source| FsError::new("link", &new, source))?;

@@ -35,6 +35,10 @@ pub fn install(rt: &Rt, request: &InstallRequest<'_>) -> Result<Installed, Insta
     let records = with_hashes(request.records)?;
     prefix::mark(prefix)?;
     let mut installed = rt.block_on(link(request, records))?;
+    prefix::remove_rests(prefix)?;
+    if let Some(reason) = prefix::flaw(prefix)? {
+        return Err(InstallError::Failed { prefix: prefix.to_owned(), reason });
+    }
     installed.compiled = bytecode::compile(rt, request)?;
     installed.repaired = repaired;
     prefix::unmark(prefix)?;

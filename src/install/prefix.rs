@@ -93,16 +93,41 @@ pub(super) fn meta(prefix: &Path) -> PathBuf {
 }
 
 /// Whether an installation can go on from what is there: no earlier one was cut short, every record can be read and
-/// every file that they name is there.
+/// every file that they name is there, with its size.
 pub(super) fn whole(prefix: &Path) -> bool {
-    if meta(prefix).join(MARK).exists() {
-        return false;
+    !meta(prefix).join(MARK).exists() && flaw(prefix).is_ok_and(|found| found.is_none())
+}
+
+/// The first file that is not as the records say: it is not there, or has another size. The installer takes no notice when
+/// the last piece of a file that it writes a prefix into does not fit on the disk.
+pub(super) fn flaw(prefix: &Path) -> Result<Option<String>, InstallError> {
+    let records = records(prefix)?;
+    let entries = records.iter().flat_map(|record| &record.paths_data.paths).filter(|entry| must_be_there(entry));
+    for entry in entries {
+        let path = entry.relative_path.display();
+        let Ok(found) = prefix.join(&entry.relative_path).symlink_metadata() else {
+            return Ok(Some(format!("`{path}` is not there")));
+        };
+        let recorded = entry.size_in_bytes.filter(|_| entry.path_type == PathType::HardLink && found.is_file());
+        if let Some(recorded) = recorded.filter(|recorded| *recorded != found.len()) {
+            return Ok(Some(format!("`{path}` has {} bytes and should have {recorded}", found.len())));
+        }
     }
-    let Ok(records) = records(prefix) else { return false };
-    let entries = records.iter().flat_map(|record| &record.paths_data.paths);
-    entries
-        .filter(|entry| must_be_there(entry))
-        .all(|entry| prefix.join(&entry.relative_path).symlink_metadata().is_ok())
+    Ok(None)
+}
+
+/// Removes what the installer could not remove: the files by which it finds out what kinds of links there are, and its
+/// folder for what was in use. They would be packed.
+pub(super) fn remove_rests(prefix: &Path) -> Result<(), InstallError> {
+    for path in fs::list(prefix)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("symtest_") {
+            fs::remove_file(&path)?;
+        } else if name.starts_with(".refprobe-") || name == ".trash" {
+            fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// People delete bytecode; it is compiled again then.
@@ -110,8 +135,9 @@ fn must_be_there(entry: &PathsEntry) -> bool {
     entry.path_type != PathType::PycFile && entry.relative_path.extension().is_none_or(|kind| kind != "pyc")
 }
 
-/// Marks the prefix as being worked on.
+/// Marks the prefix as being worked on. What a program that was killed while it did so has left there goes.
 pub(super) fn mark(prefix: &Path) -> Result<(), InstallError> {
+    fs::sweep(&meta(prefix))?;
     Ok(fs::write_atomic(&meta(prefix).join(MARK), b"")?)
 }
 

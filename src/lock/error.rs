@@ -25,6 +25,13 @@ pub enum LockError {
         /// What the parser says.
         reason: String,
     },
+    /// Its last line is not there.
+    #[error("the lock file `{}` was cut short: its last line is not there", .0.display())]
+    #[diagnostic(
+        code(envbuild::lock::cut),
+        help("check it out again with git, or delete the file and run `envbuild lock` to write it anew")
+    )]
+    Cut(PathBuf),
     /// An environment in it has no platform or more than one.
     #[error("the environment `{environment}` of the lock file `{}` has {found} platforms, not one", path.display())]
     #[diagnostic(code(envbuild::lock::platforms), help("delete the file and run `envbuild lock` to write it anew"))]

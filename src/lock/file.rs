@@ -12,10 +12,14 @@ use url::Url;
 use super::{LockedEnvironment, RelativeChannel, error::LockError};
 use crate::base::fs;
 
+/// The last line. What is cut short in the middle of its last package can be a lock file as well, of another package.
+const END: &str = "# The lock file ends here.";
+
 /// Reads a lock file: environment names and what they hold. There are none when there is no file.
 ///
 /// # Errors
-/// When the file cannot be read, is in the middle of a merge, or is not a lock file; the error says what to do.
+/// When the file cannot be read, is in the middle of a merge, is not a lock file or was cut short; the error says what to
+/// do.
 pub fn read(path: &Path) -> Result<BTreeMap<String, LockedEnvironment>, LockError> {
     let bad = |reason: &dyn std::fmt::Display| LockError::Parse { path: path.to_owned(), reason: reason.to_string() };
     let Some(bytes) = fs::read_if_there(path)? else { return Ok(BTreeMap::new()) };
@@ -25,6 +29,9 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, LockedEnvironment>, LockErro
     }
     let folder = folder_of(path)?;
     let lock = LockFile::from_str_with_base_directory(&text, None).map_err(|error| bad(&error))?;
+    if !text.trim_end().ends_with(END) {
+        return Err(LockError::Cut(path.to_owned()));
+    }
     let mut environments = BTreeMap::new();
     for (name, environment) in lock.environments() {
         let platforms: Vec<_> = environment.platforms().collect();
@@ -90,7 +97,10 @@ fn render(
             builder.add_conda_package(name, platform, package).map_err(|error| bad(&error))?;
         }
     }
-    builder.finish().render_to_string().map_err(|error| bad(&error))
+    let mut text = builder.finish().render_to_string().map_err(|error| bad(&error))?;
+    text.push_str(END);
+    text.push('\n');
+    Ok(text)
 }
 
 /// A name for each pair of platform and virtual packages. The format has one list of virtual packages per platform, and

@@ -1,6 +1,7 @@
 //! Every path under `.envbuild/`, and what is read from and written to it.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{LastRun, NodeResult, Output, Record, StoreError, brief::Briefs};
+use super::{Announcement, LastRun, NodeResult, Output, Record, StoreError, brief::Briefs};
 use crate::{
     base::{Cancel, Digest, FileLock, Stamps, Wait, fs},
     fingerprint::Key,
@@ -46,9 +47,9 @@ impl Store {
             fs::write_atomic(&self.root.join(".gitignore"), b"*\n")?;
             fs::write_atomic(&self.root.join("form"), FORM.as_bytes())?;
         }
-        // Whatever a killed run left half done is only in scratch: everything else is renamed into place.
+        // Whatever a killed run left half done is in scratch, or has a temporary name beside its place.
         fs::remove_dir_all(&self.scratch())?;
-        for folder in ["records", "builds", "cache", ""] {
+        for folder in ["records", "builds", "announced", "cache/rendered", "cache/sources", "envs", ""] {
             fs::sweep(&self.root.join(folder))?;
         }
         Ok(lock)
@@ -198,7 +199,38 @@ impl Store {
         self.briefs().outdate(&record.node)?;
         self.write(&self.record_of(&record.node), record)?;
         self.briefs().put(record);
-        Ok(())
+        Ok(fs::remove_file(&self.announcement_of(&record.node))?)
+    }
+
+    fn announcement_of(&self, node: &NodeId) -> PathBuf {
+        self.root.join("announced").join(format!("{}.json", file_name(node)))
+    }
+
+    /// Notes a package that goes into the channel before its record is written; [`Store::commit`] ends it. A run that dies
+    /// in between leaves a package in the index that no record speaks of.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn announce(&self, announcement: &Announcement) -> Result<(), StoreError> {
+        self.write(&self.announcement_of(&announcement.node), announcement)
+    }
+
+    /// What dead runs have announced.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed or a file in it cannot be read.
+    pub fn announced(&self) -> Result<Vec<Announcement>, StoreError> {
+        let all: Result<Vec<Option<_>>, _> =
+            fs::list(&self.root.join("announced"))?.iter().map(|it| self.read(it)).collect();
+        Ok(all?.into_iter().flatten().collect())
+    }
+
+    /// Forgets all that dead runs have announced.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget_announced(&self) -> Result<(), StoreError> {
+        Ok(fs::remove_dir_all(&self.root.join("announced"))?)
     }
 
     /// Forgets a node before it runs, so that a kill in the middle leaves no old truth about new outputs.
@@ -207,6 +239,7 @@ impl Store {
     /// When the record cannot be removed.
     pub fn forget(&self, node: &NodeId) -> Result<(), StoreError> {
         self.briefs().outdate(node)?;
+        make_way(&self.record_of(node))?;
         Ok(fs::remove_file(&self.record_of(node))?)
     }
 
@@ -238,13 +271,22 @@ impl Store {
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StoreError> {
-        Ok(fs::read_if_there(path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        match fs::read_if_there(path) {
+            Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+            read => Ok(read?.and_then(|bytes| serde_json::from_slice(&bytes).ok())),
+        }
     }
 
     fn write<T: Serialize>(&self, path: &Path, value: &T) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec_pretty(value).expect("records hold nothing that JSON cannot say");
+        make_way(path)?;
         Ok(fs::write_atomic(path, &bytes)?)
     }
+}
+
+/// Removes a folder that stands where a file goes; nobody but a stranger has put it there.
+fn make_way(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() { Ok(fs::remove_dir_all(path)?) } else { Ok(()) }
 }
 
 /// A node's name as a file name: distinct for distinct nodes, readable, never longer than a file system takes.

@@ -11,5 +11,5 @@ mod shelves;
 
 pub use error::StoreError;
 pub use layout::Store;
-pub use record::{Ended, LastRun, NodeResult, Output, PackageFile, Record};
+pub use record::{Announcement, Ended, LastRun, NodeResult, Output, PackageFile, Record};
 pub use shelves::Shelf;

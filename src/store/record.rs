@@ -25,6 +25,17 @@ pub struct Record {
     pub seconds: f64,
 }
 
+/// A package that a node is about to put into the channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The node.
+    pub node: NodeId,
+    /// `linux-64` or `noarch`.
+    pub subdir: String,
+    /// File name.
+    pub file_name: String,
+}
+
 /// What a node made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -13,6 +13,7 @@ mod content_names;
 mod errors;
 mod exact;
 mod failures;
+mod faults;
 mod firewall;
 mod gc;
 mod host;

@@ -96,7 +96,7 @@ fn the_report_of_a_run_is_one_json_value() {
     assert_eq!(keys(&report.0), ["nodes", "counts"]);
     assert_eq!(keys(&report.0["counts"]), ["fresh", "built", "failed", "skipped"]);
     for node in report.0["nodes"].as_array().unwrap() {
-        assert_eq!(keys(node), ["id", "kind", "result", "reason", "seconds", "log"]);
+        assert_eq!(keys(node), ["id", "kind", "result", "reason", "seconds", "because", "blocked", "log"]);
         assert_eq!(node["result"], "built");
         assert_eq!(node["reason"], "never done");
     }

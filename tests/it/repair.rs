@@ -228,16 +228,3 @@ fn a_package_that_another_program_took_out_of_a_prefix_comes_back() {
     assert!(record.is_file() && project.path(prefix).join("bin/hello").is_file());
     project.assert_fresh();
 }
-
-#[test]
-fn a_broken_index_is_told_also_where_no_package_is_in_it() {
-    let project = finished();
-    for subdir in ["linux-64", "noarch"] {
-        let index = project.path("output").join(subdir).join("repodata.json");
-        fs::write(&index, "").unwrap();
-        project.run(&["all"]).failure(1).says("repodata.json");
-        fs::remove_file(&index).unwrap();
-        project.run(&["all"]).success();
-    }
-    project.assert_fresh();
-}

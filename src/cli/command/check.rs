@@ -2,7 +2,7 @@
 
 use super::{
     World,
-    stage::{self, Reach},
+    stage::{self, Ended, Reach},
 };
 use crate::{
     cli::{
@@ -19,7 +19,7 @@ use crate::{
 pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
     let built = Stage::Kind(Kind::Build);
-    let (context, report, closed) = stage::bring_up_to_date(world, words, how, Reach::to(built))?;
+    let Ended { context, report, closed, lock: _lock } = stage::bring_up_to_date(world, words, how, Reach::to(built))?;
     ui::summary(&context, &report, &world.global);
     if stage::exit(&report) != Exit::Success {
         if *format == Format::Json {
@@ -29,7 +29,6 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
         return Ok(stage::exit(&report));
     }
     closed?;
-    let _lock = stage::lock(&context.workspace.root, world, &context.cancel)?;
     let (names, _) = parse_overrides(words);
     let goals = resolve_goals(&context.workspace, built, &names)?;
     let mut wanted: Vec<Index> = context.plan.wanted(&goals).into_iter().collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     World,
-    stage::{Reach, bring_up_to_date, exit},
+    stage::{Ended, Reach, bring_up_to_date, exit},
 };
 use crate::{
     cli::{
@@ -21,7 +21,7 @@ pub(in crate::cli) fn lock(world: &World, args: LockArgs) -> miette::Result<Exit
     let file = project::find(&world.global)?.join("envbuild.lock");
     let before = lock::read(&file)?;
     let reach = Reach::to(Stage::Kind(Kind::Lock)).updating(update);
-    let (context, report, closed) = bring_up_to_date(world, &words, &how, reach)?;
+    let Ended { context, report, closed, .. } = bring_up_to_date(world, &words, &how, reach)?;
     let moved = moved(&before, &lock::read(&file)?);
     ui::summary(&context, &report, &world.global);
     match format {

@@ -5,7 +5,10 @@ use std::{
     process::Command,
 };
 
-use super::{World, stage};
+use super::{
+    World,
+    stage::{self, Ended},
+};
 use crate::{
     cli::{Exit, args::ExecArgs, project::UsageError, ui},
     exec::activated,
@@ -16,11 +19,9 @@ use crate::{
 pub(in crate::cli) fn run(world: &World, args: ExecArgs) -> miette::Result<Exit> {
     let ExecArgs { environment: name, how, command } = args;
     let goal = vec![format!("{}:{name}", Kind::Install)];
-    let (context, report, closed) =
-        match stage::bring_up_to_date(world, &goal, &how, stage::Reach::to(Stage::Kind(Kind::Install))) {
-            Ok(ready) => ready,
-            Err(error) => return Err(unknown(world, &name).unwrap_or(error)),
-        };
+    let reach = stage::Reach::to(Stage::Kind(Kind::Install));
+    let ended = stage::bring_up_to_date(world, &goal, &how, reach);
+    let Ended { context, report, closed, lock } = ended.map_err(|error| unknown(world, &name).unwrap_or(error))?;
     if stage::exit(&report) != Exit::Success {
         ui::summary(&context, &report, &world.global);
         closed?;
@@ -30,6 +31,7 @@ pub(in crate::cli) fn run(world: &World, args: ExecArgs) -> miette::Result<Exit>
     let environment = context.workspace.environments.iter().find(|it| it.name == name);
     let environment = environment.ok_or_else(|| miette::miette!("`{name}` is planned and not there"))?;
     let variables = activated(&context, environment)?;
+    drop(lock);
     let (program, arguments) = command.split_first().expect("clap asks for at least one word");
     // The command takes this process's place: its signals, terminal and exit status are exactly its own.
     let found = find_program(program, &variables);

@@ -22,13 +22,26 @@ use crate::{
 
 pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
-    let (context, report, closed) = bring_up_to_date(world, &words, &how, Reach::to(stage))?;
+    let Ended { context, report, closed, .. } = bring_up_to_date(world, &words, &how, Reach::to(stage))?;
     ui::summary(&context, &report, &world.global);
     if format == Format::Json {
         ui::json_report(&context, &report)?;
     }
     closed?;
     Ok(exit(&report))
+}
+
+/// A run whose nodes have all ended.
+pub(super) struct Ended {
+    /// The project.
+    pub(super) context: Arc<Context>,
+    /// How the nodes went.
+    pub(super) report: Report,
+    /// What went wrong after the nodes: how they went has to be told first.
+    pub(super) closed: miette::Result<()>,
+    /// While it is held, nobody else's run takes this one's temporary files away. There is none where nothing can be
+    /// written.
+    pub(super) lock: Option<FileLock>,
 }
 
 /// How far a run goes.
@@ -50,14 +63,13 @@ impl Reach {
     }
 }
 
-/// Plans and runs. Also used by commands that need something to be up to date first. The last part of the answer is
-/// what went wrong after the nodes: how they went has to be told first.
+/// Plans and runs. Also used by commands that need something to be up to date first.
 pub(super) fn bring_up_to_date(
     world: &World,
     words: &[String],
     how: &How,
     Reach { stage, update }: Reach,
-) -> miette::Result<(Arc<Context>, Report, miette::Result<()>)> {
+) -> miette::Result<Ended> {
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
     let (cancel, children) = (Cancel::new(), Children::default());
@@ -70,8 +82,12 @@ pub(super) fn bring_up_to_date(
         Err(StoreError::ReadOnly(error)) => Err(error),
         taken => Ok(taken?),
     };
+    fs::temporary_files_in(&Store::at(&root).scratch());
     if lock.is_ok() {
-        fs::sweep(&root.join("dist"))?;
+        // What a killed run was writing: archives, and the lock file.
+        for folder in [root.join("dist"), root.clone()] {
+            fs::sweep(&folder)?;
+        }
     }
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let settings = settings(&project, &world.environment, how, &overrides)?;
@@ -81,12 +97,16 @@ pub(super) fn bring_up_to_date(
     let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
     let context = Context::new((project.workspace, project.stamps), plan, rt, settings).updating(updates);
     let context = Arc::new(context.stopped_by(cancel, children));
-    let _lock = match lock {
+    let lock = match lock {
         Ok(lock) => lock,
-        Err(error) => return Ok((Arc::clone(&context), only_look(&context, error)?, Ok(()))),
+        Err(error) => {
+            let report = only_look(&context, error)?;
+            return Ok(Ended { context, report, closed: Ok(()), lock: None });
+        }
     };
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
+        exec::withdraw_unrecorded(&context)?;
     }
     let machine = context.settings.machine;
     let options = Options {
@@ -104,7 +124,7 @@ pub(super) fn bring_up_to_date(
     let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);
     drop(reporter);
     let closed = close(&context, &report, started.elapsed().as_secs_f64());
-    Ok((context, report, closed))
+    Ok(Ended { context, report, closed, lock: Some(lock) })
 }
 
 /// What is done when every node has ended.
