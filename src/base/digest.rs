@@ -51,7 +51,11 @@ impl From<blake3::Hasher> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        // Keys are made of thousands of these: on the stack, in one piece.
+        let mut text = [0; 64];
+        let written = hex::encode_to_slice(self.0, &mut text).ok();
+        let text = written.and_then(|()| std::str::from_utf8(&text).ok());
+        f.write_str(text.expect("64 hexadecimal digits are 32 bytes and UTF-8"))
     }
 }
 

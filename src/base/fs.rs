@@ -145,6 +145,21 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Removes a file, a link (not what it leads to) or a folder with all that is in it; what is not there is fine.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn remove(path: &Path) -> Result<(), FsError> {
+    let is_folder = path.symlink_metadata().is_ok_and(|it| it.is_dir());
+    if is_folder { remove_dir_all(path) } else { remove_file(path) }
+}
+
+/// The bytes of all files below a path; links count as themselves, and what cannot be read as nothing.
+pub fn size(path: &Path) -> u64 {
+    let Ok(metadata) = path.symlink_metadata() else { return 0 };
+    if metadata.is_dir() { list(path).unwrap_or_default().iter().map(|it| size(it)).sum() } else { metadata.len() }
+}
+
 /// The names in a folder, sorted; none when there is no such folder.
 ///
 /// # Errors

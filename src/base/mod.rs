@@ -8,12 +8,18 @@ mod digest;
 pub mod fs;
 mod lock;
 mod network;
+mod stamps;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod users;
 
 pub use cancel::Cancel;
 pub use causes::with_causes;
 pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
-pub use lock::{FileLock, LockError};
+pub use lock::{FileLock, LockError, Wait, trust_no_flock};
 pub use network::Network;
+pub use stamps::Stamps;
+pub use table::Table;
+pub use users::{User, is_mine, users_of};

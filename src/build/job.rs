@@ -46,6 +46,11 @@ pub struct BuildJob {
     pub libraries: Vec<String>,
     /// How many processors the build may use (`CPU_COUNT`).
     pub cpus: u32,
+    /// How many processors are its own; those of its makes that are more are borrowed.
+    pub held: u32,
+    /// The `MAKEFLAGS` that lead makes to a jobserver; empty when there is none.
+    #[serde(default)]
+    pub make_flags: String,
     /// The folder that receives the archive.
     pub out: PathBuf,
 }

@@ -11,6 +11,7 @@ mod check;
 mod error;
 mod frozen;
 mod job;
+mod leftover;
 mod log;
 mod output;
 mod package;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use error::BuildError;
 pub use job::{BuildJob, Built, Environments, FetchedSource, ResolveJob, ResolvePolicy, ResolvedPackage, Sibling};
+pub use leftover::{abandoned, discard};
 pub use log::log_to;
 pub use output::TIMESTAMP;
 pub use resolve::resolve;

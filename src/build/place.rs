@@ -17,7 +17,7 @@ use super::{
     BuildError, BuildJob,
     output::{Cell, folder_name},
 };
-use crate::base::{FileLock, FsError, fs};
+use crate::base::{FileLock, FsError, Wait, fs};
 
 /// What a prefix is padded to, as in every conda package.
 const PREFIX_LENGTH: usize = 255;
@@ -41,7 +41,7 @@ impl Place {
             return Err(BuildError::PathTooLong { path: root, length, limit });
         }
         make_shared_file(&lock)?;
-        let lock = FileLock::acquire(&lock, patience, |owner| {
+        let lock = FileLock::acquire(&lock, &Wait::at_most(patience), |owner| {
             tracing::info!("waiting for {owner}, which builds in {}", root.display());
         })?;
         if root.exists() {

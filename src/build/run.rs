@@ -78,8 +78,9 @@ pub(super) fn tools(job: &BuildJob) -> Configuration {
     // Prefixes share files with this cache: one that somebody wrote into is extracted again, not built against.
     let packages = job.cache.join(rattler_cache::PACKAGE_CACHE_DIR);
     tools.package_cache = PackageCache::new_layered([packages], false, ValidationMode::Full);
-    // There is no jobserver: this is the library's one way to tell a script how many processors it may use.
-    tools.jobserver = Some(JobserverEnv { makeflags: String::new(), cpu_count: usize::try_from(job.cpus).ok() });
+    // Also without a jobserver: this is the library's one way to tell a script how many processors it may use.
+    tools.jobserver =
+        Some(JobserverEnv { makeflags: job.make_flags.clone(), cpu_count: usize::try_from(job.cpus).ok() });
     tools
 }
 

@@ -1,6 +1,7 @@
 //! The channel on disk: where things are, publishing, checking, views.
 
 use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use super::{
     published::{Damage, Published},
 };
 use crate::{
-    base::{Digest, FileLock, FsError, fs},
+    base::{Cancel, Digest, FileLock, FsError, Wait, fs},
     conda,
 };
 
@@ -22,15 +23,23 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A conda channel in a folder of the project.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LocalChannel {
     root: PathBuf,
+    /// Ends a wait for another writer.
+    cancel: Cancel,
 }
 
 impl LocalChannel {
     /// The channel in this folder, which need not be there yet. `root` is an absolute path.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), cancel: Cancel::new() }
+    }
+
+    /// The same channel; it waits for other writers no longer when the flag is raised.
+    #[must_use]
+    pub fn stopped_by(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
     }
 
     /// The folder that holds the channel.
@@ -200,6 +209,90 @@ impl LocalChannel {
         Ok(index::sha256(&self.path_of(package))?.0)
     }
 
+    /// Every archive in the channel's folders, whether the index names it or not, sorted. Folders behind links are not
+    /// looked into.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn archives(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        self.files(|name| {
+            [".conda", ".tar.bz2"].iter().any(|it| name.ends_with(it)) && !name.starts_with(fs::TEMPORARY)
+        })
+    }
+
+    /// What a killed writer has left in the channel's folders.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn leftovers(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        self.files(|name| name.starts_with(fs::TEMPORARY))
+    }
+
+    fn files(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, ChannelError> {
+        let mut found = Vec::new();
+        for folder in self.folders()? {
+            let name = |it: &PathBuf| it.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.extend(fs::list(&folder)?.into_iter().filter(|it| fits(&name(it))));
+        }
+        Ok(found)
+    }
+
+    fn folders(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        let mut folders = fs::list(&self.root)?;
+        folders.retain(|it| it.symlink_metadata().is_ok_and(|it| it.is_dir()));
+        Ok(folders)
+    }
+
+    /// The archives that the index names, whether they are there or not.
+    ///
+    /// # Errors
+    /// When an index cannot be read.
+    pub fn listed(&self) -> Result<Vec<PathBuf>, ChannelError> {
+        let mut listed = Vec::new();
+        for folder in self.folders()? {
+            let subdir = folder.file_name().unwrap_or_default().to_string_lossy();
+            let index = index::read(&folder, &subdir)?;
+            let names = index.packages.keys().chain(index.conda_packages.keys());
+            listed.extend(names.map(|it| folder.join(it.to_file_name())));
+        }
+        Ok(listed)
+    }
+
+    /// Deletes files of the channel. Gives those that stay, because the index names them by now: another project may
+    /// share the channel.
+    ///
+    /// # Errors
+    /// When one cannot be deleted, an index cannot be read, or the channel stays locked.
+    pub fn discard<'a>(&self, files: &[&'a Path]) -> Result<Vec<&'a Path>, ChannelError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _lock = self.lock()?;
+        let listed: HashSet<PathBuf> = self.listed()?.into_iter().collect();
+        let (kept, unlisted): (Vec<&Path>, Vec<&Path>) = files.iter().partition(|it| listed.contains(**it));
+        for file in unlisted {
+            fs::remove_file(file)?;
+        }
+        Ok(kept)
+    }
+
+    /// Deletes the whole channel, while nobody writes to it. A link to a channel elsewhere is removed, and that channel
+    /// stays.
+    ///
+    /// # Errors
+    /// When something cannot be deleted, or the channel stays locked.
+    pub fn delete(&self) -> Result<(), ChannelError> {
+        if !self.root.is_symlink() {
+            let _lock = self.lock()?;
+            let lock = self.lock_file();
+            // The lock is the last thing to go: others wait for it until nothing is left to quarrel about.
+            for path in fs::list(&self.root)?.iter().filter(|it| !FileLock::is_part(&lock, it)) {
+                fs::remove(path)?;
+            }
+        }
+        Ok(fs::remove(&self.root)?)
+    }
+
     /// Whether a package's file is there with the recorded size. It costs one look at the file, not a read.
     pub fn has(&self, package: &Published) -> bool {
         std::fs::metadata(self.path_of(package)).is_ok_and(|found| found.is_file() && found.len() == package.bytes)
@@ -208,6 +301,11 @@ impl LocalChannel {
     /// Where a package's file is, whether it is there or not.
     pub fn path_of(&self, package: &Published) -> PathBuf {
         self.root.join(&package.subdir).join(&package.file_name)
+    }
+
+    /// Where the index of a folder of the channel is.
+    pub fn index_of(&self, subdir: &str) -> PathBuf {
+        self.root.join(subdir).join(index::FILE)
     }
 
     /// A throw-away channel at `folder` that holds these packages only, as links to the archives here, so that a build
@@ -226,9 +324,10 @@ impl LocalChannel {
             let within = folder.join(&subdir);
             fs::create_dir_all(&within)?;
             let mut listed = index::empty(&subdir);
+            let known = self.index(&subdir);
             for package in packages.iter().filter(|package| package.subdir == subdir) {
                 let link = view.path_of(package);
-                listed.conda_packages.insert(index::identifier(&link)?, self.entry_of(package)?);
+                listed.conda_packages.insert(index::identifier(&link)?, self.entry_in(&known, package)?);
                 if !link.exists() {
                     let linked = std::os::unix::fs::symlink(self.path_of(package), &link);
                     linked.map_err(|source| FsError::new("link", link, source))?;
@@ -245,11 +344,13 @@ impl LocalChannel {
     /// When a package's file is gone, or the index cannot be read.
     pub fn records(&self, packages: &[Published]) -> Result<Vec<RepoDataRecord>, ChannelError> {
         let root = self.url();
+        let subdirs: BTreeSet<&str> = packages.iter().map(|it| it.subdir.as_str()).collect();
+        let listed: BTreeMap<&str, RepoData> = subdirs.into_iter().map(|it| (it, self.index(it))).collect();
         let record = |package: &Published| {
             let path = self.path_of(package);
             let url = root.join(&format!("{}/{}", package.subdir, package.file_name));
             Ok(RepoDataRecord {
-                package_record: self.entry_of(package)?,
+                package_record: self.entry_in(&listed[package.subdir.as_str()], package)?,
                 identifier: index::identifier(&path)?,
                 url: url.map_err(|error| ChannelError::archive(path, error))?,
                 channel: Some(root.to_string()),
@@ -261,18 +362,26 @@ impl LocalChannel {
     /// The index's entry when it is about these very bytes, else one made from the archive: somebody may have deleted
     /// the index, or another file may have had this name before.
     fn entry_of(&self, package: &Published) -> Result<PackageRecord, ChannelError> {
+        self.entry_in(&self.index(&package.subdir), package)
+    }
+
+    /// The same with an index that was read before: whoever asks for many packages reads it once.
+    fn entry_in(&self, listed: &RepoData, package: &Published) -> Result<PackageRecord, ChannelError> {
         let path = self.path_of(package);
-        let folder = self.root.join(&package.subdir);
-        let mut listed = index::read(&folder, &package.subdir).unwrap_or_else(|_| index::empty(&package.subdir));
         let same = |record: &PackageRecord| is_about(record, package);
-        let entry = listed.conda_packages.swap_remove(&index::identifier(&path)?);
-        match entry.filter(same) {
-            Some(entry) => Ok(entry),
+        let entry = listed.conda_packages.get(&index::identifier(&path)?);
+        match entry.filter(|it| same(it)) {
+            Some(entry) => Ok(entry.clone()),
             None => {
                 let entry = index::entry(&path)?;
                 if same(&entry) { Ok(entry) } else { Err(ChannelError::archive(path, "its bytes have changed")) }
             }
         }
+    }
+
+    /// The index as it stands; an empty one when it cannot be read.
+    fn index(&self, subdir: &str) -> RepoData {
+        index::read(&self.root.join(subdir), subdir).unwrap_or_else(|_| index::empty(subdir))
     }
 
     /// Rewrites the index with `record` in and `replaces` out. The caller holds the lock.
@@ -317,7 +426,12 @@ impl LocalChannel {
     }
 
     fn lock(&self) -> Result<FileLock, ChannelError> {
-        Ok(FileLock::acquire(&self.root.join(".lock"), PATIENCE, |_| {})?)
+        let wait = Wait { patience: PATIENCE, cancel: self.cancel.clone() };
+        Ok(FileLock::acquire(&self.lock_file(), &wait, |_| {})?)
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join(".lock")
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) enum Command {
     List(ListArgs),
     /// Delete what can be made again
     Clean(CleanArgs),
+    /// Delete what nothing refers to any more: the manifest, envbuild.lock, the channel's index
+    Gc(GcArgs),
     /// Build one package for a coordinator
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -134,6 +136,8 @@ pub(super) enum PlanFormat {
     Json,
     /// For Graphviz
     Dot,
+    /// A picture
+    Svg,
 }
 
 #[derive(Debug, Args)]
@@ -217,8 +221,21 @@ pub(super) struct CleanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct GcArgs {
+    /// Only say what would be deleted
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     /// The job file
     #[arg(long)]
     pub(super) job: PathBuf,
+    /// The process that takes in what the build leaves; without it, this is that process
+    #[arg(long)]
+    pub(super) guard: Option<i32>,
 }

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::{manifest::ManifestErrors, pack::PackError, plan::PlanError, workspace::WorkspaceErrors};
+use crate::{
+    base::LockError, channel::ChannelError, exec::ExecError, manifest::ManifestErrors, pack::PackError,
+    plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
+};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,15 @@ impl From<Exit> for ExitCode {
 pub(super) fn of_error(error: &miette::Report) -> Exit {
     if error.downcast_ref::<super::project::UsageError>().is_some() {
         return Exit::Usage;
+    }
+    if let Some(StoreError::Stopped) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(ChannelError::Locked(LockError::Stopped(_))) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(ExecError::Cancelled) = error.downcast_ref() {
+        return Exit::Stopped;
     }
     if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;

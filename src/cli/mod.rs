@@ -3,6 +3,7 @@
 //! Knows nothing of: how a key is made, how a package is built.
 
 mod args;
+mod clock;
 mod command;
 mod exit;
 mod project;
@@ -25,11 +26,17 @@ pub fn main(arguments: &[OsString], environment: Environment) -> ExitCode {
     if called_as == Some("patchelf".as_ref()) {
         return command::patchelf(&arguments[1..]);
     }
+    if called_as.is_some_and(crate::exec::is_make) {
+        return command::make(arguments, &environment);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return ui::usage(&error),
     };
     ui::set_up(&environment);
+    if environment.get("ENVBUILD_FLOCK").is_some_and(|it| it == "off") {
+        crate::base::trust_no_flock();
+    }
     match dispatch(cli, environment) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -57,6 +64,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Run(args) => command::run(&world, args),
         Command::List(args) => command::list(&world, &args),
         Command::Clean(args) => command::clean(&world, &args),
+        Command::Gc(args) => command::gc(&world, &args),
         Command::Worker(args) => command::worker(&args),
     }
 }

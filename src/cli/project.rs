@@ -10,8 +10,8 @@ use super::{
     args::{Global, How},
 };
 use crate::{
-    base::{Network, fs},
-    exec::{LockPolicy, Settings},
+    base::{Network, Stamps, fs},
+    exec::{LockPolicy, Machine, Settings},
     manifest::{self, UserConfiguration},
     store::Store,
     workspace::{self, Override, Workspace},
@@ -46,6 +46,7 @@ pub(super) enum UsageError {
 pub(super) struct Project {
     pub(super) workspace: Workspace,
     pub(super) configuration: UserConfiguration,
+    pub(super) stamps: Stamps,
 }
 
 /// Finds project.toml, reads it and the recipes.
@@ -56,6 +57,8 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
     let manifest = manifest::parse_bytes("project.toml", &text)?;
     let configuration = user_configuration(environment)?;
     let text = String::from_utf8_lossy(&text);
+    let store = Store::at(&root);
+    let stamps = store.stamps(&root);
     let workspace = workspace::load(
         &manifest,
         &workspace::Options {
@@ -63,11 +66,12 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
             text: ("project.toml", &text),
             overrides,
             base_channels: configuration.channels.as_deref(),
-            cache: &Store::at(&root).rendered(),
+            rendered: &store.rendered(),
+            stamps: &stamps,
             machine: Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?,
         },
     )?;
-    Ok(Project { workspace, configuration })
+    Ok(Project { workspace, configuration, stamps })
 }
 
 /// The folder of the nearest project.toml, here or above, without symbolic links in it.
@@ -128,7 +132,7 @@ pub(super) fn settings(
     how: &How,
     overrides: &[Override],
 ) -> miette::Result<Settings> {
-    let cores = std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
+    let machine = Machine::probe();
     let path = |name: &str| environment.get(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = path("ENVBUILD_CACHE_DIR")
         .or_else(|| folder(environment, "XDG_CACHE_HOME", ".cache").map(|it| it.join("envbuild")))
@@ -140,7 +144,8 @@ pub(super) fn settings(
         mirrors: project.configuration.source_mirrors.clone(),
         network: if how.offline { Network::Offline } else { Network::Online },
         lock_policy: if how.locked { LockPolicy::Locked } else { LockPolicy::Follow },
-        cpus: (cores / jobs(how)).max(1),
+        machine,
+        cpus: (machine.cpus / jobs(how, &machine)).max(1),
         program: std::env::current_exe().into_diagnostic().wrap_err("this program does not know its own path")?,
         environment: environment.clone(),
         level: PACK_LEVEL,
@@ -149,10 +154,8 @@ pub(super) fn settings(
 }
 
 /// How many jobs run at once.
-pub(super) fn jobs(how: &How) -> u32 {
-    how.jobs.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX))
-    })
+pub(super) fn jobs(how: &How, machine: &Machine) -> u32 {
+    how.jobs.unwrap_or(machine.cpus)
 }
 
 impl UsageError {

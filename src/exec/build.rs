@@ -7,7 +7,7 @@ use super::{
     worker::{self, Order},
 };
 use crate::{
-    base::{Network, fs},
+    base::{Digest, Network, fs},
     build::{BuildJob, Built, FetchedSource, Sibling},
     channel::{Damage, Published},
     conda,
@@ -71,7 +71,9 @@ pub(super) fn order(
         sources: Vec::new(),
         run_paths: host_bound(&context.workspace.host.run_paths),
         libraries: host_bound(&context.workspace.host.libraries),
-        cpus: context.settings.cpus,
+        cpus: package.resources.cpus.map_or(context.settings.cpus, |it| it.min(context.settings.machine.cpus)),
+        held: package.resources.cpus.unwrap_or(1).min(context.settings.machine.cpus),
+        make_flags: String::new(),
         out: scratch.join("out"),
     })
 }
@@ -144,7 +146,7 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
 fn check_unchanged(context: &Context, package: &Package) -> Result<(), ExecError> {
     let outer = outer_sources(package).into_iter().map(|it| package.folder().join(it));
     for path in std::iter::once(package.folder().to_owned()).chain(outer) {
-        if !context.scans.still(&path)? {
+        if !context.scans.still(&path, &context.stamps)? {
             let path = path.strip_prefix(&context.workspace.root).unwrap_or(&path).display().to_string();
             return Err(ExecError::Changed { path });
         }
@@ -188,8 +190,37 @@ pub fn withdraw_unrecorded(context: &Context) -> Result<(), ExecError> {
 /// # Errors
 /// When the index cannot be read or written, or an archive is gone.
 pub fn complete_index(context: &Context, outputs: &Outputs) -> Result<(), ExecError> {
-    Ok(context.channel.ensure(&packages(outputs))?)
+    let packages = packages(outputs);
+    let mut subdirs: BTreeMap<&str, Vec<String>> = BTreeMap::from([("noarch", Vec::new())]);
+    for package in &packages {
+        let entry = format!("{} {}", package.file_name, package.sha256);
+        subdirs.entry(&package.subdir).or_default().push(entry);
+    }
+    let mut unknown = Vec::new();
+    for (subdir, mut entries) in subdirs {
+        entries.sort();
+        let wanted = Digest::of(entries.join("\n")).to_string();
+        let index = context.channel.index_of(subdir);
+        let found = index.metadata().ok();
+        let known = found.as_ref().and_then(|it| context.stamps.known(LISTS, &index, it));
+        if known.as_ref() != Some(&wanted) {
+            unknown.push((index, found, wanted));
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    context.channel.ensure(&packages)?;
+    for (index, found, wanted) in unknown {
+        if let Some(found) = found {
+            context.stamps.remember(LISTS, &index, &found, &wanted);
+        }
+    }
+    Ok(())
 }
+
+/// What is remembered of an index: the digest of the packages that it was found to list.
+const LISTS: &str = "lists";
 
 /// The packages among what nodes made.
 pub(super) fn packages(outputs: &Outputs) -> Vec<Published> {

@@ -31,6 +31,7 @@ pub struct Checked {
 /// packages and all that they need have made. When the run is cancelled, those that are
 /// not done are left out.
 pub fn check(context: &Context, wanted: &[Index], outputs: &Outputs, jobs: usize, tell: &mut dyn FnMut(Checked)) {
+    context.jobserver.make_room(u32::try_from(jobs.min(wanted.len())).unwrap_or(u32::MAX));
     let left = Mutex::new(wanted.iter());
     let (sender, done) = mpsc::channel();
     std::thread::scope(|scope| {

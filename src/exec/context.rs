@@ -8,9 +8,9 @@ use std::{
 
 use rattler_conda_types::GenericVirtualPackage;
 
-use super::{Children, ExecError, resolve, scans::Scans};
+use super::{Children, ExecError, Machine, jobserver::Jobserver, resolve, scans::Scans};
 use crate::{
-    base::{Cancel, Network, fs},
+    base::{Cancel, Network, Stamps, fs},
     channel::LocalChannel,
     lock::{self, LockedEnvironment, RelativeChannel},
     plan::{Index, NodeId, Plan},
@@ -42,7 +42,9 @@ pub struct Settings {
     pub network: Network,
     /// May the lock file change?
     pub lock_policy: LockPolicy,
-    /// Processors for each build.
+    /// What the machine has.
+    pub machine: Machine,
+    /// Processors for each build that declares none.
     pub cpus: u32,
     /// This program, which is also the worker.
     pub program: PathBuf,
@@ -73,10 +75,16 @@ pub struct Context {
     pub children: Children,
     /// Raised when the run must stop.
     pub cancel: Cancel,
+    /// The processors that builds can borrow.
+    pub(super) jobserver: Jobserver,
     /// The nodes that move what is locked to the newest.
     updates: BTreeSet<Index>,
     /// How the last run went.
     last_run: OnceLock<LastRun>,
+    /// What is known of files without reading them.
+    pub stamps: Stamps,
+    /// This machine's virtual packages, once somebody asked.
+    machine: OnceLock<Vec<GenericVirtualPackage>>,
     /// Recipe folders and path sources, read once.
     pub(super) scans: Scans,
     /// The lock file as it stands; read once, changed by lock jobs one at a time.
@@ -85,21 +93,33 @@ pub struct Context {
 
 impl Context {
     /// Puts a project together with its places.
-    pub fn new(workspace: Workspace, plan: Plan, rt: Rt, settings: Settings) -> Self {
+    pub fn new((workspace, stamps): (Workspace, Stamps), plan: Plan, rt: Rt, settings: Settings) -> Self {
+        let cancel = Cancel::new();
         Self {
             store: Store::at(&workspace.root),
-            channel: LocalChannel::at(&workspace.root.join("output")),
+            jobserver: Jobserver::new(settings.machine.cpus),
+            channel: LocalChannel::at(&workspace.root.join("output")).stopped_by(cancel.clone()),
             workspace,
             plan,
             rt,
             settings,
             children: Children::default(),
-            cancel: Cancel::new(),
+            cancel,
             scans: Scans::default(),
+            stamps,
+            machine: OnceLock::new(),
             updates: BTreeSet::new(),
             last_run: OnceLock::new(),
             lock_file: Mutex::default(),
         }
+    }
+
+    /// The same, with a flag and a list of children that the caller's handler of signals knows already.
+    #[must_use]
+    pub fn stopped_by(mut self, cancel: Cancel, children: Children) -> Self {
+        self.channel = self.channel.stopped_by(cancel.clone());
+        (self.cancel, self.children) = (cancel, children);
+        self
     }
 
     /// Lets these nodes move what is locked to the newest that satisfies.
@@ -190,8 +210,24 @@ impl Context {
     pub fn virtual_packages(&self, environment: &Environment) -> Result<Vec<GenericVirtualPackage>, ExecError> {
         Ok(match &environment.target {
             Some(named) => solve::target_virtual_packages(self.workspace.platform, named)?,
-            None => solve::host_virtual_packages()?,
+            None => match self.machine.get() {
+                Some(found) => found.clone(),
+                None => {
+                    let found = solve::host_virtual_packages()?;
+                    self.machine.get_or_init(|| found).clone()
+                }
+            },
         })
+    }
+
+    /// How many seconds a node took when it was last done; nothing when it never was.
+    pub fn took(&self, node: &NodeId) -> Option<f64> {
+        let last = self.last_run.get_or_init(|| self.store.last_run().unwrap_or_default());
+        match last.nodes.get(node)? {
+            (NodeResult::Built, _, seconds) => Some(*seconds),
+            // What it took before is told by its record, if that is still there. Only for an order: no error follows.
+            _ => self.store.record(node).ok().flatten().map(|it| it.seconds),
+        }
     }
 
     /// Whether a node went wrong when it was last tried. Only for the wording of a reason: nothing follows from it.

@@ -1,10 +1,20 @@
 //! Environments: lock, install, test.
 
-use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
-use super::{Context, ExecError, Job, LockPolicy, build::packages, process};
+use super::{
+    Context, ExecError, Job, LockPolicy,
+    build::packages,
+    process,
+    resolve::{PackageName, package_name},
+};
 use crate::{
     base::{Digest, fs},
     install::{self, InstallError, InstallRequest},
@@ -34,6 +44,14 @@ pub(super) fn locked_digest(environment: &LockedEnvironment) -> Digest {
         .collect();
     lines.sort();
     Digest::of(lines.concat())
+}
+
+/// What is locked for an environment as inputs of all that comes after its lock: names with version, build string, hash.
+pub(super) fn packages_of(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    let locked = context.locked()?;
+    let packages = locked.get(&environment.name).map_or(&[][..], |it| &it.packages);
+    let named = packages.iter().map(package_name).map(|PackageName { name, rest }| (name, rest));
+    Ok(named.collect())
 }
 
 /// The specs of an environment. The manifest room has parsed them before, with values in place of axes.
@@ -179,7 +197,11 @@ pub(super) fn test(context: &Context, job: &Job) -> Result<Output, ExecError> {
     if !executable {
         command.arg("-e").arg(script);
     }
-    command.env_clear().envs(activated(context, environment)?).current_dir(&context.workspace.root);
+    command
+        .stdin(Stdio::null())
+        .env_clear()
+        .envs(activated(context, environment)?)
+        .current_dir(&context.workspace.root);
     let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
     if !status.success() {
         return Err(ExecError::Test { status: status.to_string() });

@@ -5,8 +5,16 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
-    base::FsError, build::BuildError, channel::ChannelError, conda::CondaError, fetch::FetchError,
-    fingerprint::FingerprintError, install::InstallError, lock::LockError, pack::PackError, solve::SolveError,
+    base::{self, FsError},
+    build::BuildError,
+    channel::ChannelError,
+    conda::CondaError,
+    fetch::FetchError,
+    fingerprint::FingerprintError,
+    install::InstallError,
+    lock::LockError,
+    pack::PackError,
+    solve::SolveError,
     store::StoreError,
 };
 
@@ -19,6 +27,18 @@ pub enum ExecError {
     Build {
         /// The worker's last word.
         why: String,
+    },
+    /// A build that declares more memory than there is.
+    #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
+    #[diagnostic(
+        code(envbuild::exec::too_big),
+        help("lower `memory` in the recipe's `resources` in project.toml, or build where there is more")
+    )]
+    TooBig {
+        /// What is declared, in bytes.
+        wanted: u64,
+        /// What the machine has, in bytes.
+        there: u64,
     },
     /// The build and host environments of a package; the log says why.
     #[error("{why}")]
@@ -145,7 +165,7 @@ pub enum ExecError {
     /// The local channel.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Channel(#[from] ChannelError),
+    Channel(ChannelError),
     /// The solver.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -162,6 +182,20 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+}
+
+/// Bytes in the unit that manifests are written in.
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+impl From<ChannelError> for ExecError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Locked(base::LockError::Stopped(_)) => Self::Cancelled,
+            other => Self::Channel(other),
+        }
+    }
 }
 
 /// An error as plain text: what happened, each problem of several, what to do.

@@ -3,9 +3,13 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Sender},
+    time::Duration,
 };
 
-use super::{Context, ExecError, Executor, Job, Message, perform};
+use super::{Context, ExecError, Executor, Job, Message, family, perform};
+
+/// How long a script may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs jobs on threads of this process, which start processes for what is long.
 #[derive(Debug)]
@@ -16,7 +20,15 @@ pub struct Local {
 impl Local {
     /// Runs jobs of this project.
     pub fn new(context: Arc<Context>) -> Self {
+        family::take_orphans(true);
         Self { context }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // `run` puts the user's command into this process's place, and that one wants no orphans.
+        family::take_orphans(false);
     }
 }
 
@@ -38,8 +50,19 @@ impl Executor for Local {
         }
     }
 
+    fn make_room(&mut self, held: u32) -> bool {
+        self.context.jobserver.make_room(held)
+    }
+
     fn cancel(&mut self) {
         self.context.cancel.cancel();
-        self.context.children.terminate();
+        let children = self.context.children.clone();
+        children.terminate();
+        let later = move || {
+            std::thread::sleep(PATIENCE);
+            children.kill();
+        };
+        // Without the thread, a script that will not end is ended by a second Ctrl-C.
+        drop(std::thread::Builder::new().name("ending".to_owned()).spawn(later));
     }
 }

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, ExecError, Outputs, environment::locked_digest, resolve};
+use super::{
+    Context, ExecError, Outputs,
+    environment::{self, locked_digest},
+    resolve,
+};
 use crate::{
     base::Digest,
+    channel::Published,
     fingerprint::{
-        BuildInputs, Change, Inputs, Key, LockInputs, PackInputs, Reason, ResolveInputs, TestInputs, build_inputs,
-        install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
+        BuildInputs, Change, Inputs, Key, LockInputs, PACKAGE, PackInputs, Reason, ResolveInputs, TestInputs,
+        build_inputs, install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
     },
     install, pack,
     plan::{Index, Kind, Node, NodeId},
@@ -47,6 +52,12 @@ pub fn look(context: &Context, index: Index, outputs: &Outputs) -> Result<Look, 
     let node = context.plan.node(index);
     let inputs = inputs_of(context, node, outputs)?;
     let key = inputs.key();
+    if let Some((known, output)) = context.store.brief(&node.id)
+        && known == key
+        && damage(context, node, &output)?.is_none()
+    {
+        return Ok(Look::Fresh(output));
+    }
     let record = context.store.record(&node.id)?;
     let previous = record.as_ref().map(|it| it.output.clone());
     let reason = match &record {
@@ -104,7 +115,7 @@ pub(super) fn changes_so_far(context: &Context, node: &Node, outputs: &Outputs) 
     let waiting: BTreeSet<&NodeId> = unknown_needs(context, node, outputs);
     let known = |change: &Change| match change.input.strip_prefix("needs/").or(change.input.strip_prefix("pins/")) {
         Some(need) => !waiting.iter().any(|it| it.as_str() == need),
-        None => waiting.is_empty() || !matches!(change.input.as_str(), "locked" | "installed"),
+        None => waiting.is_empty() || !change.input.starts_with(PACKAGE),
     };
     let changes: Vec<Change> = Change::between(&record.inputs, &inputs).into_iter().filter(known).collect();
     Ok((!changes.is_empty()).then_some(Reason::Changed(changes)))
@@ -139,8 +150,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             _ => (need.id.clone(), output.digest()),
         })
         .collect();
-    // Install, test and pack have exactly one input node.
-    let input = || needs.values().next().copied().unwrap_or_else(|| Digest::of(""));
+    // Install, test and pack have one input node, which is done when the lock is.
+    let packages = || environment::packages_of(context, &workspace.environments[node.subject]);
     Ok(match node.kind {
         Kind::Build => {
             let package = &workspace.packages[node.subject];
@@ -151,7 +162,7 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
                     _ => None,
                 })
                 .collect();
-            let scan = |path: &std::path::Path| context.scans.of(path);
+            let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
             let scratch = &*context.settings.scratch.to_string_lossy();
             build_inputs(&BuildInputs {
                 package,
@@ -176,25 +187,28 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let virtual_packages = &virtual_packages;
             lock_inputs(&LockInputs { environment, platform, channels: &channels, virtual_packages, needs: &needs })
         }
-        Kind::Install => install_inputs(input()),
+        Kind::Install => install_inputs(&packages()?),
         Kind::Test => {
             let script = workspace.environments[node.subject].test.clone();
             let script = script.expect("only an environment with a script has a test node");
-            test_inputs(&TestInputs { installed: input(), script })?
+            let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
+            test_inputs(&TestInputs { packages: &packages()?, script, scan: &scan })?
         }
         Kind::Pack => {
             let archive = context.archive(&workspace.environments[node.subject]);
             let file_name = archive.file_name().unwrap_or_default().to_string_lossy();
-            pack_inputs(&PackInputs { installed: input(), file_name: &file_name, level: context.settings.level })
+            let level = context.settings.level;
+            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, level })
         }
     })
 }
 
-/// Whether what a node made is still there. Only cheap looks: a stat, or a file that is small and read once for all.
+/// Whether what a node made is still there, with the bytes that it had. Only cheap looks: a stat, or a file that is small
+/// and read once for all. A package or an archive is read when somebody has touched it.
 fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reason>, ExecError> {
     Ok(match output {
         Output::Package(package) => {
-            let there = context.channel.has(&super::build::published(package));
+            let there = is_whole(context, &super::build::published(package))?;
             (!there).then(|| Reason::OutputGone(package.file_name.clone()))
         }
         Output::Locked { digest } if node.kind == Kind::Resolve => {
@@ -223,12 +237,51 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
             }
         }
         Output::Tested { .. } => None,
-        Output::Archive { file, bytes, sha256, .. } => {
+        Output::Archive { file, bytes, sha256, digest } => {
             let archive = context.workspace.root.join(file);
-            let there = archive.metadata().is_ok_and(|it| it.len() == *bytes) && pack::has_checksum(&archive, sha256);
+            let there = match archive.metadata() {
+                Ok(found) if found.len() == *bytes && pack::has_checksum(&archive, sha256) => {
+                    context.stamps.digest(&archive, &found)? == *digest
+                }
+                _ => false,
+            };
             (!there).then(|| Reason::OutputGone(file.display().to_string()))
         }
     })
+}
+
+/// Whether a package's file is in the channel with the bytes that were published.
+fn is_whole(context: &Context, package: &Published) -> Result<bool, ExecError> {
+    let path = context.channel.path_of(package);
+    let Ok(found) = path.metadata() else { return Ok(false) };
+    if found.len() != package.bytes || !found.is_file() {
+        return Ok(false);
+    }
+    if context.stamps.known(ARCHIVE, &path, &found).as_ref() == Some(&package.sha256) {
+        return Ok(true);
+    }
+    let whole = context.channel.verify(package)?.is_none();
+    if whole {
+        context.stamps.remember(ARCHIVE, &path, &found, &package.sha256);
+    }
+    Ok(whole)
+}
+
+/// What is remembered of a package's file: its SHA-256.
+const ARCHIVE: &str = "package";
+
+/// Remembers the stamps of what a node has just made.
+pub(super) fn made(context: &Context, output: &Output) {
+    match output {
+        Output::Package(package) => {
+            let published = super::build::published(package);
+            context.stamps.made(ARCHIVE, &context.channel.path_of(&published), &published.sha256);
+        }
+        Output::Archive { file, digest, .. } => {
+            context.stamps.made_bytes(&context.workspace.root.join(file), *digest);
+        }
+        _ => {}
+    }
 }
 
 /// A record of what a node made.

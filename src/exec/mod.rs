@@ -7,14 +7,21 @@ mod check;
 mod context;
 mod environment;
 mod error;
+mod family;
+mod garbage;
+mod guard;
+mod jobserver;
 mod leftovers;
 mod local;
 mod look;
+mod machine;
+mod make;
 mod packaging;
 mod perform;
 mod process;
 mod resolve;
 mod scans;
+mod shims;
 mod survey;
 mod worker;
 
@@ -23,11 +30,15 @@ pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;
 pub use error::{ExecError, tell};
+pub use garbage::{Category, Garbage, Garbages, dispose, garbage};
+pub use guard::{end_all, guard};
 pub use local::Local;
 pub use look::{Look, Stale, look, settle};
+pub use machine::Machine;
+pub use make::{is_make, make};
 pub use perform::{Outcome, perform};
 pub use process::Children;
-pub use survey::{State, Status, survey};
+pub use survey::{Seen, State, Status, see, survey};
 pub use worker::worker;
 
 use crate::plan::Index;
@@ -59,6 +70,9 @@ pub struct Message {
 pub trait Executor {
     /// Starts a job; returns at once.
     fn start(&mut self, job: Job, messages: &std::sync::mpsc::Sender<Message>);
+    /// Called before a job starts and after one has ended, with the processors that the jobs then hold. Says whether they
+    /// are free of what running jobs have borrowed; what is not comes back as soon as the borrowers let it go.
+    fn make_room(&mut self, held: u32) -> bool;
     /// Ends all running jobs as fast as can be done cleanly. They still send their messages.
     fn cancel(&mut self);
 }

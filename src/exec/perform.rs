@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Context, ExecError, Job, build, environment, look::record, packaging, resolve};
+use super::{Context, ExecError, Job, build, environment, look::made, look::record, packaging, resolve};
 use crate::{plan::Kind, store::Output};
 
 /// A job that ended well.
@@ -40,5 +40,6 @@ pub fn perform(context: &Context, job: &Job) -> Result<Outcome, ExecError> {
     }
     let seconds = started.elapsed().as_secs_f64();
     context.store.commit(&record(node, &job.stale, output.clone(), seconds))?;
+    made(context, &output);
     Ok(Outcome { output, seconds })
 }

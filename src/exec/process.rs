@@ -5,13 +5,13 @@ use std::{
     fs::File,
     os::unix::process::CommandExt as _,
     path::Path,
-    process::{Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     sync::{Arc, Mutex},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::ExecError;
+use super::{ExecError, family};
 use crate::base::{Cancel, FsError, fs};
 
 /// The groups that are running. Clones share them.
@@ -26,8 +26,10 @@ impl Children {
         self.signal(Signal::CONT);
     }
 
-    /// Ends every group at once.
+    /// Ends every group at once, and all that has left them.
     pub fn kill(&self) {
+        let leaders: Vec<i32> = self.groups().iter().copied().collect();
+        family::end_descendants(&leaders, &[]);
         self.signal(Signal::KILL);
     }
 
@@ -45,7 +47,7 @@ impl Children {
     }
 }
 
-/// Runs a command to its end with its output going to `log`, and nothing to read.
+/// Runs a command to its end with its output going to `log`.
 pub(super) fn run(
     mut command: Command,
     log: &Path,
@@ -61,7 +63,7 @@ pub(super) fn run(
         .open(log)
         .map_err(|source| FsError::new("open the log", log, source))?;
     let twin = file.try_clone().map_err(|source| FsError::new("open the log", log, source))?;
-    command.stdin(Stdio::null()).stdout(file).stderr(twin).process_group(0);
+    command.stdout(file).stderr(twin).process_group(0);
     let program = command.get_program().to_string_lossy().into_owned();
     let start = |source| ExecError::Start { program: program.clone(), source };
     let (mut child, group) = {
@@ -80,7 +82,11 @@ pub(super) fn run(
     if let Some(pid) = Pid::from_raw(group) {
         let _ = kill_process_group(pid, Signal::KILL);
     }
-    children.groups().remove(&group);
+    let mut groups = children.groups();
+    groups.remove(&group);
+    // What had left the group has come to this process; nothing is started meanwhile that could be taken for it.
+    family::end_orphans(&groups);
+    drop(groups);
     if cancel.is_cancelled() {
         return Err(ExecError::Cancelled);
     }

@@ -1,6 +1,6 @@
 //! The build and host environments of a package: resolved once and locked, so that a key does not depend on the day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::RepoDataRecord;
 
@@ -64,12 +64,15 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     Ok(inputs)
 }
 
-struct PackageName {
-    name: String,
-    rest: String,
+/// A locked package as an input.
+pub(super) struct PackageName {
+    /// Its name.
+    pub(super) name: String,
+    /// Its version, build string and hash.
+    pub(super) rest: String,
 }
 
-fn package_name(record: &RepoDataRecord) -> PackageName {
+pub(super) fn package_name(record: &RepoDataRecord) -> PackageName {
     let package = &record.package_record;
     let rest = format!("{} {} {}", package.version, package.build, package_digest(record));
     PackageName { name: package.name.as_normalized().to_owned(), rest }
@@ -117,9 +120,16 @@ fn relock(context: &Context, package: &Package, resolved: Environments) -> Resul
             virtual_packages: virtual_packages.clone(),
             packages,
         });
-        if locked.get(&name).map(locked_digest) != environment.as_ref().map(locked_digest) {
+        if locked.get(&name).map(said) != environment.as_ref().map(said) {
             changes.push((name, environment));
         }
     }
     if changes.is_empty() { Ok(()) } else { context.relock(changes) }
+}
+
+/// What the lock file says of an environment, apart from the machine that it was solved on: the same bytes may come from
+/// another channel.
+fn said(environment: &LockedEnvironment) -> (&[String], BTreeSet<(String, String)>) {
+    let package = |it: &'_ RepoDataRecord| (it.url.to_string(), package_digest(it));
+    (&environment.channels, environment.packages.iter().map(package).collect())
 }

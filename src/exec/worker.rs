@@ -1,24 +1,28 @@
 //! The other side of a build: the process that is started for it, and the files by which the two speak.
 
 use std::{
+    fs::File,
+    io,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::FileTypeExt as _,
+    },
     path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::{
+    io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd},
+    stdio::dup2_stdin,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Context, ExecError, process, tell};
+use super::{Context, ExecError, guard, leftovers, process, shims, tell};
 use crate::{
-    base::{FileLock, FsError, Scratch, fs},
+    base::{FsError, fs},
     build::{self, BuildError, BuildJob, ResolveJob},
     rt::Rt,
-    store::StoreError,
 };
-
-/// How long the making of a link is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a worker is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,20 +34,25 @@ pub(super) enum Order {
     Build(BuildJob),
 }
 
-/// Does the job that a file describes and writes the result beside it. Output of the build goes to standard output.
+/// Does the job that a file describes and writes the result beside it. Output of the build goes to standard output; the
+/// tokens of the jobserver come by standard input. `guard` is the process that takes orphans in.
 ///
 /// # Errors
 /// When the job fails; the result file says so too.
-pub fn worker(rt: &Rt, job_file: &Path) -> Result<(), ExecError> {
-    // A coordinator that is killed takes its workers along: nobody would read their results.
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+pub fn worker(rt: &Rt, job_file: &Path, guard: i32) -> Result<(), ExecError> {
+    guard::die_with_parent();
     let bytes = fs::read(job_file)?;
     let order: Order = serde_json::from_slice(&bytes)
         .map_err(|error| ExecError::Protocol { path: job_file.to_owned(), why: error.to_string() })?;
     match order {
         Order::Resolve(job) => answer(job_file, build::resolve(rt, &job)),
-        Order::Build(job) => {
-            super::leftovers::watch();
+        Order::Build(mut job) => {
+            // Kept open for everything that the build starts.
+            let tokens = tokens().map_err(|source| FsError::new("open", "the jobserver", source))?;
+            if let Some([read, write]) = &tokens {
+                job.make_flags = format!("-j --jobserver-auth={},{}", read.as_raw_fd(), write.as_raw_fd());
+            }
+            leftovers::watch(guard);
             answer(job_file, build::build(rt, &job))
         }
     }
@@ -67,8 +76,8 @@ pub(super) fn run<T: DeserializeOwned>(
     let result = result_file(&job_file);
     let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
     fs::write_atomic(&job_file, &bytes)?;
-    let shim = patchelf_shim(&context.settings.cache, &context.settings.program)?;
     let path = context.settings.environment.get("PATH").map_or("", String::as_str);
+    let path = shims::path(&context.settings.cache, &context.settings.program, path)?;
     let mut command = Command::new(&context.settings.program);
     command.arg("worker").arg("--job").arg(&job_file);
     command.env("RATTLER_CACHE_DIR", &context.settings.cache);
@@ -76,13 +85,45 @@ pub(super) fn run<T: DeserializeOwned>(
     let temporary = scratch.join("tmp");
     fs::create_dir_all(&temporary)?;
     command.env("TMPDIR", &temporary);
-    command.env("PATH", if path.is_empty() { shim } else { format!("{path}:{shim}") });
+    command.env("PATH", path).stdin(Stdio::null());
+    // Whatever the build has borrowed comes back when this is dropped.
+    let seat = match order {
+        Order::Build(job) => Some(context.jobserver.seat(job.held).map_err(pipe_error)?),
+        Order::Resolve(_) => None,
+    };
+    if let Some(seat) = &seat {
+        command.stdin(seat.stdin().map_err(pipe_error)?);
+    }
     let status = process::run(command, log, &context.children, &context.cancel)?;
     match read_result(&result)? {
         Some(Ok(made)) if status.success() => Ok(made),
         Some(Err(why)) => Err(ExecError::Build { why }),
         _ => Err(ExecError::Worker { status: status.to_string() }),
     }
+}
+
+fn pipe_error(source: io::Error) -> FsError {
+    FsError::new("make", "a pipe for the jobserver", source)
+}
+
+/// The lowest number of a descriptor that is handed on: scripts use the low ones themselves. The numbers are always the
+/// same, because some scripts write `MAKEFLAGS` into what they make.
+const DESCRIPTOR: i32 = 100;
+
+/// Turns standard input, when it is a pipe, into two descriptors that every child inherits: one to read, one to write.
+fn tokens() -> io::Result<Option<[OwnedFd; 2]>> {
+    let own = "/proc/self/fd/0";
+    if !std::fs::metadata(own).is_ok_and(|it| it.file_type().is_fifo()) {
+        return Ok(None);
+    }
+    let (read, write) = (File::open(own)?, File::options().write(true).open(own)?);
+    let tokens = [fcntl_dupfd_cloexec(&read, DESCRIPTOR)?, fcntl_dupfd_cloexec(&write, DESCRIPTOR)?];
+    for token in &tokens {
+        fcntl_setfd(token, FdFlags::empty())?;
+    }
+    // Who reads standard input must not take a token for a text.
+    dup2_stdin(File::open("/dev/null")?)?;
+    Ok(Some(tokens))
 }
 
 /// Where the result of a job goes.
@@ -96,27 +137,4 @@ fn read_result<T: DeserializeOwned>(file: &Path) -> Result<Option<Result<T, Stri
     let told = serde_json::from_slice(&bytes)
         .map_err(|error| ExecError::Protocol { path: file.to_owned(), why: error.to_string() })?;
     Ok(Some(told))
-}
-
-/// A folder whose `patchelf` is this program. rattler-build calls patchelf when a run path has to grow; with this
-/// folder at the end of PATH nobody has to install it, and one that is installed is preferred. The folder is always the
-/// same, because build scripts see PATH, and some write it into what they make.
-fn patchelf_shim(cache: &Path, program: &Path) -> Result<String, ExecError> {
-    let folder = cache.join("bin");
-    let link = folder.join("patchelf");
-    let is_right = || std::fs::read_link(&link).is_ok_and(|target| target == program);
-    if is_right() && fs::leftovers(&folder)?.is_empty() {
-        return Ok(folder.to_string_lossy().into_owned());
-    }
-    // The cache is shared: only who holds its lock knows that what has a temporary name is nobody's.
-    let _lock = FileLock::acquire(&cache.join("bin.lock"), PATIENCE, |_| {}).map_err(StoreError::from)?;
-    fs::sweep(&folder)?;
-    if is_right() {
-        return Ok(folder.to_string_lossy().into_owned());
-    }
-    let beside = Scratch::inside(&folder)?;
-    let new = beside.path().join("patchelf");
-    std::os::unix::fs::symlink(program, &new).map_err(|source| FsError::new("link", &new, source))?;
-    fs::rename(&new, &link)?;
-    Ok(folder.to_string_lossy().into_owned())
 }

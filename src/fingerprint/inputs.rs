@@ -199,39 +199,52 @@ pub fn lock_inputs(from: &LockInputs<'_>) -> Inputs {
     inputs
 }
 
-/// The inputs of an installation: what is locked.
-pub fn install_inputs(locked: Digest) -> Inputs {
+/// The name of the input that a locked package is, for all that comes after the lock.
+pub const PACKAGE: &str = "package/";
+
+/// The inputs of an installation: what is locked, by package name.
+pub fn install_inputs(packages: &BTreeMap<String, String>) -> Inputs {
     let mut inputs = Inputs::new();
     inputs.add("form", INSTALL_FORM);
-    inputs.add("locked", locked);
+    add_packages(&mut inputs, packages);
     inputs
 }
 
+fn add_packages(inputs: &mut Inputs, packages: &BTreeMap<String, String>) {
+    for (name, package) in packages {
+        inputs.add(format!("{PACKAGE}{name}"), package);
+    }
+}
+
 /// What a test depends on.
-#[derive(Debug)]
-pub struct TestInputs {
-    /// The digest of what is installed.
-    pub installed: Digest,
+pub struct TestInputs<'a> {
+    /// What is installed, by package name.
+    pub packages: &'a BTreeMap<String, String>,
     /// The test script.
     pub script: PathBuf,
+    /// Reads folders and files; the caller may remember what it read.
+    pub scan: &'a ScanFn<'a>,
 }
 
 /// The inputs of an environment's test.
 ///
 /// # Errors
 /// When the script cannot be read.
-pub fn test_inputs(from: &TestInputs) -> Result<Inputs, FingerprintError> {
+pub fn test_inputs(from: &TestInputs<'_>) -> Result<Inputs, FingerprintError> {
     let mut inputs = Inputs::new();
-    inputs.add("installed", from.installed);
-    inputs.add("script", Digest::of_file(&from.script)?);
+    add_packages(&mut inputs, from.packages);
+    // Whether it may be executed decides who runs it.
+    for entry in (from.scan)(&from.script)?.iter() {
+        inputs.add("script", &entry.value);
+    }
     Ok(inputs)
 }
 
 /// What an archive depends on.
 #[derive(Debug)]
 pub struct PackInputs<'a> {
-    /// The digest of what is installed.
-    pub installed: Digest,
+    /// What is installed, by package name.
+    pub packages: &'a BTreeMap<String, String>,
     /// The archive's file name.
     pub file_name: &'a str,
     /// The compression level.
@@ -242,7 +255,7 @@ pub struct PackInputs<'a> {
 pub fn pack_inputs(from: &PackInputs<'_>) -> Inputs {
     let mut inputs = Inputs::new();
     inputs.add("form", PACK_FORM);
-    inputs.add("installed", from.installed);
+    add_packages(&mut inputs, from.packages);
     inputs.add("archive", from.file_name);
     inputs.add("level", from.level);
     inputs

@@ -13,7 +13,7 @@
 //! | the build strings of local packages that it pins exactly | build | |
 //! | specs, channels, the target's virtual packages, the content of its local packages | lock | the order of toml keys |
 //! | the locked packages | install, test, pack | the prefix's path |
-//! | the test script | test | |
+//! | the test script: bytes, exec bit | test | files that it reads |
 //! | archive format and level | pack | the number of threads |
 //!
 //! Knows nothing of: where records are kept, who runs a node.
@@ -26,8 +26,8 @@ mod tree;
 
 pub use error::FingerprintError;
 pub use inputs::{
-    BuildInputs, LockInputs, PackInputs, ResolveInputs, ScanFn, TestInputs, build_inputs, install_inputs, lock_inputs,
-    outer_sources, pack_inputs, resolve_inputs, test_inputs,
+    BuildInputs, LockInputs, PACKAGE, PackInputs, ResolveInputs, ScanFn, TestInputs, build_inputs, install_inputs,
+    lock_inputs, outer_sources, pack_inputs, resolve_inputs, test_inputs,
 };
 pub use key::{Inputs, Key};
 pub use reason::{Change, Reason};

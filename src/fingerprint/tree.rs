@@ -8,7 +8,7 @@ use std::{
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use crate::base::{Digest, FsError, fs};
+use crate::base::{FsError, Stamps, fs};
 
 /// What version control, editors and file managers leave in a folder, and what no build reads.
 const IGNORED: &[&str] = &[".git", ".hg", ".svn", ".DS_Store", "__pycache__"];
@@ -22,36 +22,45 @@ pub struct Entry {
     pub value: String,
 }
 
+/// How many files have to be read before it is worth to wake other threads.
+const MANY: usize = 16;
+
+/// A file or link that was found: its path as shown, its place, its stamp.
+type Found = (String, PathBuf, Metadata);
+
 /// Everything below `root`, or `root` alone (with an empty path) when it is a file. Empty folders do not count, as in
-/// git.
+/// git. Folders and files that `stamps` knows are looked at and not read.
 ///
 /// # Errors
 /// When something cannot be read.
-pub fn scan(root: &Path) -> Result<Vec<Entry>, FsError> {
+pub fn scan(root: &Path, stamps: &Stamps) -> Result<Vec<Entry>, FsError> {
     let mut files = Vec::new();
     let metadata = root.metadata().map_err(|source| FsError::new("read", root, source))?;
     if metadata.is_dir() {
-        walk(root, root, &mut files)?;
+        walk(root, (root, &metadata), stamps, &mut files)?;
     } else {
         files.push((String::new(), root.to_owned(), metadata));
     }
-    let mut entries = files
-        .into_par_iter()
-        .map(|(path, file, metadata)| Ok(Entry { path, value: value(&file, &metadata)? }))
-        .collect::<Result<Vec<_>, FsError>>()?;
+    let entry = |(path, file, metadata): Found| Ok(Entry { path, value: value(&file, &metadata, stamps)? });
+    let unknown = files.iter().filter(|(_, file, metadata)| !stamps.knows_bytes(file, metadata)).take(MANY).count();
+    let mut entries = if unknown < MANY {
+        files.into_iter().map(entry).collect::<Result<Vec<_>, FsError>>()?
+    } else {
+        files.into_par_iter().map(entry).collect::<Result<Vec<_>, FsError>>()?
+    };
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
 }
 
-fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf, Metadata)>) -> Result<(), FsError> {
-    for path in fs::list(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+fn walk(root: &Path, folder: (&Path, &Metadata), stamps: &Stamps, files: &mut Vec<Found>) -> Result<(), FsError> {
+    for path in list(folder.0, folder.1, stamps)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         if is_ignored(&name) {
             continue;
         }
         let metadata = path.symlink_metadata().map_err(|source| FsError::new("read", &path, source))?;
         if metadata.is_dir() {
-            walk(root, &path, files)?;
+            walk(root, (&path, &metadata), stamps, files)?;
         } else {
             let relative = path.strip_prefix(root).unwrap_or(&path);
             // Names that are not UTF-8 must stay distinct from each other: hexadecimal, not a replacement character.
@@ -65,17 +74,36 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf, Metadata)>
     Ok(())
 }
 
+/// The names in a folder. Its stamp changes when one comes or goes.
+fn list(folder: &Path, metadata: &Metadata, stamps: &Stamps) -> Result<Vec<PathBuf>, FsError> {
+    if let Some(names) = stamps.known(NAMES, folder, metadata) {
+        return Ok(names.split('/').filter(|it| !it.is_empty()).map(|it| folder.join(it)).collect());
+    }
+    let paths = fs::list(folder)?;
+    let names: Option<Vec<&str>> = paths.iter().map(|it| it.file_name()?.to_str()).collect();
+    if let Some(names) = names {
+        stamps.remember(NAMES, folder, metadata, &names.join("/"));
+    }
+    Ok(paths)
+}
+
+/// What is remembered of a folder: its names.
+const NAMES: &str = "names";
+
 fn is_ignored(name: &str) -> bool {
     let editor = name.ends_with('~') || (name.starts_with('.') && (name.ends_with(".swp") || name.ends_with(".swo")));
     editor || IGNORED.contains(&name)
 }
 
-fn value(file: &Path, metadata: &Metadata) -> Result<String, FsError> {
+fn value(file: &Path, metadata: &Metadata, stamps: &Stamps) -> Result<String, FsError> {
     if metadata.is_symlink() {
-        let target = std::fs::read_link(file).map_err(|source| FsError::new("read the link", file, source))?;
-        return Ok(format!("-> {}", target.to_string_lossy()));
+        let target = stamps.fact("target", file, metadata, || {
+            let target = std::fs::read_link(file).map_err(|source| FsError::new("read the link", file, source))?;
+            Ok(target.to_string_lossy().into_owned())
+        })?;
+        return Ok(format!("-> {target}"));
     }
-    let digest = Digest::of_file(file)?;
+    let digest = stamps.digest(file, metadata)?;
     let executable = if metadata.permissions().mode() & 0o111 != 0 { " x" } else { "" };
     Ok(format!("{digest}{executable}"))
 }
@@ -84,7 +112,12 @@ fn value(file: &Path, metadata: &Metadata) -> Result<String, FsError> {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
-    use super::scan;
+    use super::scan as scan_with;
+    use crate::base::Stamps;
+
+    fn scan(root: &std::path::Path) -> Result<Vec<super::Entry>, crate::base::FsError> {
+        scan_with(root, &Stamps::default())
+    }
 
     #[test]
     fn content_mode_and_links_count_and_nothing_else_does() {

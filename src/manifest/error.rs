@@ -343,6 +343,19 @@ pub enum ManifestError {
         at: SourceSpan,
     },
 
+    /// An amount of processors or memory that is none.
+    #[error("`{written}` is not {wanted}, which {what} has to be")]
+    #[diagnostic(code(envbuild::manifest::invalid_resource))]
+    InvalidResource {
+        what: String,
+        written: String,
+        wanted: &'static str,
+        #[help]
+        help: String,
+        #[label("not {wanted}")]
+        at: SourceSpan,
+    },
+
     /// A virtual package whose name does not look like one.
     #[error("`{name}` is not the name of a virtual package")]
     #[diagnostic(code(envbuild::manifest::invalid_virtual_package))]

@@ -14,6 +14,7 @@ mod parse;
 mod problems;
 mod read;
 mod report;
+mod resources;
 mod suggest;
 mod template;
 #[cfg(test)]
@@ -21,7 +22,7 @@ mod tests;
 
 pub use configuration::{UserConfiguration, parse_configuration};
 pub use error::ManifestError;
-pub use model::{Axis, Environment, Exclude, Host, Manifest, Matrix, Project, Recipe, Spanned, Target, Zip};
+pub use model::{Axis, Environment, Exclude, Host, Manifest, Matrix, Project, Recipe, Resources, Spanned, Target, Zip};
 pub use parse::{parse, parse_bytes};
 pub use report::ManifestErrors;
 pub use suggest::closest;

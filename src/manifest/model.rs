@@ -99,6 +99,19 @@ pub struct Recipe {
     pub path: Spanned<String>,
     /// Key `host-bound`: whether the packages are bound to the host, when the manifest says so.
     pub host_bound: Option<Spanned<bool>>,
+    /// Key `resources`: what one build needs of the machine.
+    pub resources: Option<Resources>,
+}
+
+/// `resources` of a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resources {
+    /// The table in braces, or its header.
+    pub span: Range<usize>,
+    /// Processors, at least 1.
+    pub cpus: Option<Spanned<u32>>,
+    /// Memory in bytes, at least 1.
+    pub memory: Option<Spanned<u64>>,
 }
 
 /// `[environments.NAME]`.

@@ -13,6 +13,7 @@ use super::{
     problems::{Problems, clip},
     read::{Entry, Keys, Reader},
     report::ManifestErrors,
+    resources::resources,
 };
 
 /// The longest manifest that is read, in bytes.
@@ -23,7 +24,7 @@ const ROOT: Keys =
 const PROJECT: Keys = Keys { known: &["name", "channels", "platforms"], later: &[] };
 const HOST: Keys =
     Keys { known: &["label", "rpaths", "libraries"], later: &["init", "modules", "facts", "externals", "rpath-kind"] };
-const RECIPE: Keys = Keys { known: &["path", "host-bound"], later: &["modules", "resources", "activation"] };
+const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources"], later: &["modules", "activation"] };
 const ENVIRONMENT: Keys =
     Keys { known: &["matrix", "from", "dependencies", "target", "test", "pack"], later: &["pypi-dependencies"] };
 const TARGET: Keys = Keys { known: &["platform", "virtual-packages"], later: &[] };
@@ -174,6 +175,7 @@ fn recipe(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problems) ->
     Recipe {
         path: table.string("path", problems).unwrap_or_else(nothing),
         host_bound: table.boolean("host-bound", problems),
+        resources: resources(table, problems),
         name,
     }
 }

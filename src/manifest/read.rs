@@ -101,6 +101,24 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// The whole number at `key`, if it is there.
+    pub(super) fn integer(&self, key: &str, problems: &mut Problems) -> Option<Spanned<i64>> {
+        let (at, item) = self.get(key)?;
+        let entry = Entry::of(item, at);
+        if let Some(value) = item.as_integer() {
+            return Some(Spanned { value, span: entry.span });
+        }
+        let help = format!("write a whole number without quotes, as in `{key} = 4`");
+        problems.push(entry.wrong(self.what(key), "a whole number", help));
+        None
+    }
+
+    /// The table at `key` of this table, if it is there, as a rule written in braces.
+    pub(super) fn inline_table(&self, key: &str, problems: &mut Problems) -> Option<Reader<'a>> {
+        let (at, item) = self.get(key)?;
+        self.table_of(self.what(key), Entry::of(item, at), problems)
+    }
+
     /// The list of strings at `key`, if it is there; elements that are no strings are left out and reported.
     pub(super) fn strings(&self, key: &str, problems: &mut Problems) -> Option<Vec<Spanned<String>>> {
         let (at, item) = self.get(key)?;

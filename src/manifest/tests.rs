@@ -28,6 +28,7 @@ exclude = [{ python = "3.12", mpi4py_version = "3.1.6" }]
 [recipes.pytorch]
 path = "recipes/pytorch"
 host-bound = true
+resources = { cpus = 128, memory = "200G" }
 
 [recipes.mpi4py]
 path = "recipes/mpi4py"
@@ -91,6 +92,7 @@ const BAD: &[(&str, &str)] = &[
         "unknown_template",
         "[project]\nname = \"a\"\n\n[matrix]\nnumpy = [\"1\"]\n\n[environments.e]\ndependencies = [\"numpy ${{ numpy }}\"]\n",
     ),
+    ("invalid_resource", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { memory = \"8 GB\" }\n"),
     ("invalid_virtual_package", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { glibc = \"2.28\" }\n"),
     ("invalid_version", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { __glibc = \">=2.28\" }\n"),
 ];
@@ -104,6 +106,15 @@ const BAD_TOO: &[(&str, &str)] = &[
     ("table_for_a_list", "[project]\nname = \"a\"\n\n[matrix.python]\nversions = [\"3.10\"]\n"),
     ("list_for_a_string", "[project]\nname = \"a\"\n\n[environments.e]\ntest = [\"tests/e.sh\"]\n"),
     ("string_for_a_boolean", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nhost-bound = \"true\"\n"),
+    ("no_processors", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { cpus = 0 }\n"),
+    ("string_for_processors", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { cpus = \"4\" }\n"),
+    ("number_for_memory", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { memory = 8 }\n"),
+    ("unknown_resource", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { cpu = 4 }\n"),
+    (
+        "resource_of_a_batch_system",
+        "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\n[recipes.a.resources]\nwalltime = \"02:00:00\"\n",
+    ),
+    ("string_for_resources", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = \"8G\"\n"),
     ("string_for_a_table", "project = \"a\"\n"),
     ("unknown_table", "[project]\nname = \"a\"\n\n[enviroments.e]\n"),
     ("engines", "[project]\nname = \"a\"\n\n[engines.pbs]\nkind = \"pbs\"\n"),
@@ -186,6 +197,11 @@ fn reads_every_field() {
         .collect();
     assert_eq!(told, [("pytorch", "recipes/pytorch", Some(true)), ("mpi4py", "recipes/mpi4py", None)]);
 
+    let resources = recipes[0].resources.as_ref().unwrap();
+    assert_eq!(resources.cpus.as_ref().unwrap().value, 128);
+    assert_eq!(resources.memory.as_ref().unwrap().value, 200 << 30);
+    assert_eq!(recipes[1].resources, None);
+
     let resnet = &environments[0];
     assert_eq!(resnet.name.value, "resnet");
     assert_eq!(words(&resnet.matrix), ["python", "mpi4py_version"]);
@@ -214,6 +230,9 @@ fn every_value_knows_its_place() {
     assert_eq!(written(&manifest.matrix.exclude[0].values[0].0.span), "python");
     assert_eq!(written(&manifest.recipes[0].name.span), "pytorch");
     assert_eq!(written(&manifest.recipes[0].host_bound.as_ref().unwrap().span), "true");
+    let resources = manifest.recipes[0].resources.as_ref().unwrap();
+    assert_eq!(written(&resources.span), r#"{ cpus = 128, memory = "200G" }"#);
+    assert_eq!(written(&resources.memory.as_ref().unwrap().span), "\"200G\"");
     assert_eq!(written(&manifest.environments[1].name.span), "bare");
     assert_eq!(written(&manifest.targets[0].virtual_packages[1].0.span), "__cuda");
     assert_eq!(written(&manifest.targets[0].virtual_packages[1].1.span), "\"12.3\"");

@@ -1,8 +1,12 @@
 //! Which package cells a cell needs: by name, version and agreement on every axis that both know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    rc::Rc,
+};
 
-use rattler_conda_types::{MatchSpec, ParseStrictness, Version};
+use rattler_conda_types::{MatchSpec, ParseStrictness, Version, VersionSpec};
 
 use crate::workspace::{Package, Workspace};
 
@@ -13,6 +17,12 @@ type Values = BTreeMap<String, String>;
 pub(super) struct Catalogue<'a> {
     packages: &'a [Package],
     by_name: BTreeMap<&'a str, Vec<usize>>,
+    /// Of every cell.
+    versions: Vec<Option<Version>>,
+    /// The versions that a spec asks for; the same few specs are met again and again.
+    specs: RefCell<HashMap<String, Option<VersionSpec>>>,
+    /// What a cell needs itself at run time where some axis values are in force.
+    direct: RefCell<HashMap<(usize, Values), Rc<[usize]>>>,
 }
 
 /// The package cells that one package cell needs.
@@ -32,7 +42,9 @@ impl<'a> Catalogue<'a> {
         for (index, package) in workspace.packages.iter().enumerate() {
             by_name.entry(&package.cell.package).or_default().push(index);
         }
-        Self { packages: &workspace.packages, by_name }
+        let versions = workspace.packages.iter().map(|it| it.cell.version.parse().ok()).collect();
+        let (specs, direct) = (RefCell::default(), RefCell::default());
+        Self { packages: &workspace.packages, by_name, versions, specs, direct }
     }
 
     /// The cells that a requirement can mean where these axis values are in force. When no cell has the version that is
@@ -41,9 +53,14 @@ impl<'a> Catalogue<'a> {
         let Some(cells) = self.by_name.get(name) else { return Vec::new() };
         let agreeing: Vec<usize> =
             cells.iter().copied().filter(|it| agree(&self.packages[*it].cell.variant, values)).collect();
-        let wanted = MatchSpec::from_str(spec, ParseStrictness::Lenient).ok().and_then(|it| it.version);
-        let fits = |index: &usize| match (&wanted, self.packages[*index].cell.version.parse::<Version>()) {
-            (Some(wanted), Ok(version)) => wanted.matches(&version),
+        if !self.specs.borrow().contains_key(spec) {
+            let wanted = MatchSpec::from_str(spec, ParseStrictness::Lenient).ok().and_then(|it| it.version);
+            self.specs.borrow_mut().insert(spec.to_owned(), wanted);
+        }
+        let specs = self.specs.borrow();
+        let wanted = &specs[spec];
+        let fits = |index: &usize| match (wanted, &self.versions[*index]) {
+            (Some(wanted), Some(version)) => wanted.matches(version),
             _ => true,
         };
         let fitting: Vec<usize> = agreeing.iter().copied().filter(fits).collect();
@@ -108,13 +125,26 @@ impl<'a> Catalogue<'a> {
         let cell = &self.packages[index].cell;
         let mut values = values.clone();
         values.extend(cell.variant.clone());
-        for (name, spec) in self.runtime_requirements(index, &values) {
-            for candidate in self.candidates(&name, &spec, &values) {
-                if found.insert(candidate) {
-                    self.close(candidate, &values, found);
-                }
+        for candidate in self.direct(index, &values).iter().copied() {
+            if found.insert(candidate) {
+                self.close(candidate, &values, found);
             }
         }
+    }
+
+    /// The cells that a cell needs itself at run time.
+    fn direct(&self, index: usize, values: &Values) -> Rc<[usize]> {
+        let key = (index, values.clone());
+        if let Some(known) = self.direct.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let mut all = Vec::new();
+        for (name, spec) in self.runtime_requirements(index, values) {
+            all.extend(self.candidates(&name, &spec, values));
+        }
+        let all: Rc<[usize]> = all.into();
+        self.direct.borrow_mut().insert(key, Rc::clone(&all));
+        all
     }
 
     /// A cell's run requirements: its own, and those that its host and build dependencies export.

@@ -6,7 +6,7 @@ use petgraph::{
     Direction,
     algo::tarjan_scc,
     graph::{DiGraph, NodeIndex},
-    visit::{Dfs, Reversed},
+    visit::{Dfs, EdgeRef as _, Reversed},
 };
 
 use super::{
@@ -84,11 +84,12 @@ pub fn plan(workspace: &Workspace, goals: &[Goal]) -> Result<Plan, PlanError> {
         .collect();
     let needs: Vec<Needs> = (0..builds.len()).map(|subject| catalogue.needs_of(subject)).collect();
     for (subject, index) in builds.iter().enumerate() {
-        for input in &needs[subject].inputs {
-            graph.edge(builds[*input], *index, Edge::Input);
+        let Needs { inputs, runtime, .. } = &needs[subject];
+        for input in inputs {
+            graph.first_edge(builds[*input], *index, Edge::Input);
         }
-        for needed in &needs[subject].runtime {
-            graph.edge(builds[*needed], *index, Edge::Order);
+        for needed in runtime.difference(inputs) {
+            graph.first_edge(builds[*needed], *index, Edge::Order);
         }
     }
     // Nothing but builds can go round in a circle.
@@ -148,6 +149,13 @@ impl Drawing {
         }
     }
 
+    /// An edge between two nodes that have none yet: to look for it would take as long as they have neighbours.
+    fn first_edge(&mut self, from: NodeIndex, to: NodeIndex, edge: Edge) {
+        if from != to {
+            self.graph.add_edge(from, to, edge);
+        }
+    }
+
     fn check_cycles(&self, workspace: &Workspace) -> Result<(), PlanError> {
         let circles: Vec<Vec<usize>> = tarjan_scc(&self.graph)
             .into_iter()
@@ -189,41 +197,43 @@ impl Drawing {
         let graph = &self.graph;
         let wanted = |node: &(NodeId, Kind, usize)| goals.iter().any(|goal| goal.wants(&node.0, node.1));
         let mut reached = BTreeSet::new();
+        // One walk for all goals: what one of them reaches, the next need not walk again.
+        let mut walk = Dfs::empty(Reversed(graph));
         for root in graph.node_indices().filter(|it| wanted(&graph[*it])) {
-            let mut walk = Dfs::new(Reversed(graph), root);
+            walk.move_to(root);
             while let Some(next) = walk.next(Reversed(graph)) {
                 reached.insert(next);
             }
         }
-        let mut missing: BTreeMap<NodeIndex, usize> = BTreeMap::new();
+        let mut missing: Vec<usize> = vec![0; graph.node_count()];
         let mut ready: BTreeSet<(Kind, &NodeId, NodeIndex)> = BTreeSet::new();
         for index in &reached {
             let count = graph.neighbors_directed(*index, Direction::Incoming).count();
-            missing.insert(*index, count);
+            missing[index.index()] = count;
             if count == 0 {
                 ready.insert((graph[*index].1, &graph[*index].0, *index));
             }
         }
-        let mut place: BTreeMap<NodeIndex, Index> = BTreeMap::new();
+        let mut place: Vec<Option<Index>> = vec![None; graph.node_count()];
         let mut nodes = Vec::new();
         while let Some((kind, id, index)) = ready.pop_first() {
-            place.insert(index, Index(nodes.len()));
+            place[index.index()] = Some(Index(nodes.len()));
             let mut needs = Vec::new();
             let mut inputs = Vec::new();
-            for need in graph.neighbors_directed(index, Direction::Incoming) {
-                let edge = graph.find_edge(need, index).map(|it| graph[it]);
-                needs.push(place[&need]);
-                if edge == Some(Edge::Input) {
-                    inputs.push(place[&need]);
+            for edge in graph.edges_directed(index, Direction::Incoming) {
+                let need = place[edge.source().index()].expect("a node becomes ready after all that it needs");
+                needs.push(need);
+                if *edge.weight() == Edge::Input {
+                    inputs.push(need);
                 }
             }
             needs.sort();
             inputs.sort();
             nodes.push(Node { id: id.clone(), kind, subject: graph[index].2, needs, inputs });
             for dependent in graph.neighbors_directed(index, Direction::Outgoing) {
-                if let Some(count) = missing.get_mut(&dependent) {
-                    *count -= 1;
-                    if *count == 0 {
+                if reached.contains(&dependent) {
+                    missing[dependent.index()] -= 1;
+                    if missing[dependent.index()] == 0 {
                         ready.insert((graph[dependent].1, &graph[dependent].0, dependent));
                     }
                 }

@@ -1,48 +1,81 @@
 //! Rendered recipes, kept: rendering is a function of the recipe's text, the axes, the platform and the engine.
 
-use std::path::Path;
+use std::{fs::Metadata, path::Path};
 
 use rattler_conda_types::Subdir;
 
 use super::{Axes, Recipe, RecipeError, read};
-use crate::base::{Digest, fs};
+use crate::base::{Digest, Stamps, Table};
 
 /// The version of rattler-build's library that renders and builds; part of every key that depends on it.
 pub const ENGINE: &str = "rattler_build_core 0.2.24";
 
-/// Changes when the form of [`Recipe`] does, so that an older program's files are not read as ours.
-const FORM: &str = "5";
+/// Changes when the form of [`Recipe`] does, so that an older program's lines are not read as ours.
+const FORM: &str = "recipes 6";
 
-/// Reads a recipe, from `cache` when it was rendered before with the same text and axes.
-///
-/// # Errors
-/// When the recipe cannot be read, parsed or rendered. A cache that cannot be read or written is no error.
-pub fn read_cached(file: &Path, axes: &Axes, platform: Subdir, cache: &Path) -> Result<Recipe, RecipeError> {
-    let text = fs::read(file)?;
-    let kept = cache.join(format!("{}.json", key(&text, axes, platform)));
-    if let Ok(bytes) = fs::read(&kept)
-        && let Ok(recipe) = serde_json::from_slice(&bytes)
-    {
-        return Ok(recipe);
-    }
-    let recipe = read(file, axes, platform)?;
-    if let Ok(bytes) = serde_json::to_vec(&recipe) {
-        // Only a cache: a disk that is full or read-only costs the next run some time, not this one its result.
-        drop(fs::write_atomic(&kept, &bytes));
-    }
-    Ok(recipe)
+/// Recipes that were rendered, kept between runs.
+#[derive(Debug)]
+pub struct Rendered {
+    rows: Table,
+    /// The digest of the axes and the platform, which all recipes share.
+    frame: Digest,
 }
 
-fn key(text: &[u8], axes: &Axes, platform: Subdir) -> Digest {
+impl Rendered {
+    /// Reads what is kept in `file`, for recipes over these axes. A file that cannot be read holds nothing.
+    pub fn open(file: &Path, axes: &Axes, platform: Subdir) -> Self {
+        Self { rows: Table::open(file, FORM), frame: frame(axes, platform) }
+    }
+
+    /// Reads a recipe, from what is kept when it was rendered before with the same text and axes. `file` is no link, and
+    /// `metadata` is its own.
+    ///
+    /// # Errors
+    /// When the recipe cannot be read, parsed or rendered.
+    pub fn read(
+        &self,
+        (file, metadata): (&Path, &Metadata),
+        axes: &Axes,
+        platform: Subdir,
+        stamps: &Stamps,
+    ) -> Result<Recipe, RecipeError> {
+        let text = stamps.digest(file, metadata)?;
+        let name = self.name(text);
+        if let Some(recipe) = self.rows.get(&name).and_then(|it| serde_json::from_str(&it).ok()) {
+            return Ok(recipe);
+        }
+        let recipe = read(file, axes, platform)?;
+        // A text that was changed in the meantime is another one.
+        if let Ok(value) = serde_json::to_string(&recipe)
+            && Digest::of_file(file)? == text
+        {
+            self.rows.put(&name, value);
+        }
+        Ok(recipe)
+    }
+
+    /// Keeps what was rendered. Those of other axes stay as long as they are not many.
+    pub fn save(&self) {
+        let (used, unused) = self.rows.counts();
+        let keep = unused <= 4 * used.max(64);
+        // Only a cache: a disk that is full or read-only costs the next run some time, not this one its result.
+        drop(self.rows.save(&|_| keep));
+    }
+
+    fn name(&self, text: Digest) -> String {
+        format!("{} {text}", self.frame)
+    }
+}
+
+/// What a rendered recipe depends on besides its text.
+fn frame(axes: &Axes, platform: Subdir) -> Digest {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    part(FORM.as_bytes());
     part(ENGINE.as_bytes());
     part(platform.as_str().as_bytes());
-    part(text);
     for (name, values) in &axes.values {
         part(name.as_bytes());
         part(&(values.len() as u64).to_le_bytes());

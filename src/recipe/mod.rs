@@ -8,7 +8,7 @@ mod error;
 mod read;
 mod render;
 
-pub use cache::{ENGINE, read_cached};
+pub use cache::{ENGINE, Rendered};
 pub use cell::{Cell, Recipe, Requirement, Source};
 pub use error::RecipeError;
 pub use read::{find_variable, read};

@@ -4,6 +4,8 @@
 
 mod coordinator;
 mod event;
+mod pool;
+mod priority;
 mod report;
 mod state;
 #[cfg(test)]
@@ -11,4 +13,6 @@ mod tests;
 
 pub use coordinator::{Failures, LookFn, Options, run};
 pub use event::{Event, Reporter};
+pub use pool::{Claim, ORDINARY, claims};
+pub use priority::{expected, remaining};
 pub use report::{Counts, NodeReport, Report};

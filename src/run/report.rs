@@ -1,12 +1,14 @@
 //! How a run went.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
     exec::Outputs,
     fingerprint::Reason,
-    plan::NodeId,
-    store::{LastRun, NodeResult},
+    plan::{Node, NodeId, Plan},
+    store::{Ended, LastRun, NodeResult},
 };
 
 /// How one node went.
@@ -22,8 +24,8 @@ pub struct NodeReport {
     pub seconds: f64,
     /// Why it failed, drawn for people.
     pub error: Option<String>,
-    /// The failed node because of which it was skipped.
-    pub because: Option<NodeId>,
+    /// The failed nodes because of which it was skipped, sorted.
+    pub because: Vec<NodeId>,
 }
 
 /// How every node of a run went, in the plan's order.
@@ -51,6 +53,31 @@ pub struct Counts {
 }
 
 impl Report {
+    /// What was skipped because of each failed node, in the plan's order. A node that several have blocked is named by
+    /// each of them.
+    pub fn blocked(&self) -> BTreeMap<&NodeId, Vec<&NodeId>> {
+        let mut blocked: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
+        for node in &self.nodes {
+            for because in &node.because {
+                blocked.entry(because).or_default().push(&node.id);
+            }
+        }
+        blocked
+    }
+
+    /// Of a run in which every node was fresh.
+    pub fn of_fresh(plan: &Plan, outputs: Outputs) -> Self {
+        let fresh = |node: &Node| NodeReport {
+            id: node.id.clone(),
+            result: NodeResult::Fresh,
+            reason: None,
+            seconds: 0.0,
+            error: None,
+            because: Vec::new(),
+        };
+        Self { nodes: plan.nodes().iter().map(fresh).collect(), outputs, stopped: false }
+    }
+
     /// How many nodes ended how.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -65,9 +92,10 @@ impl Report {
         counts
     }
 
-    /// What `status` will want to know.
-    pub fn last_run(&self) -> LastRun {
+    /// What `status` will want to know. `at` is the time, in seconds since 1970; the run took `seconds`.
+    pub fn last_run(&self, at: Option<u64>, seconds: f64) -> LastRun {
         let nodes = self.nodes.iter().map(|it| (it.id.clone(), (it.result, it.reason.clone(), it.seconds))).collect();
-        LastRun { nodes }
+        let Counts { fresh, built, failed, skipped } = self.counts();
+        LastRun { nodes, ended: Some(Ended { at, seconds, stopped: self.stopped, fresh, built, failed, skipped }) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::priority::Urgency;
 use crate::plan::{Index, Plan};
 
 /// Where a node stands.
@@ -11,6 +12,8 @@ pub(super) enum NodeState {
     Waiting,
     /// All that it needs is done; whether it has to run is not known yet.
     Ready,
+    /// It has to run, and waits for its turn.
+    Due,
     /// A job does it.
     Running,
     /// It is done, or had nothing to do.
@@ -23,11 +26,12 @@ pub(super) enum NodeState {
 
 impl NodeState {
     fn may_become(self, next: Self) -> bool {
-        use NodeState::{Done, Failed, Ready, Running, Skipped, Waiting};
+        use NodeState::{Done, Due, Failed, Ready, Running, Skipped, Waiting};
         matches!(
             (self, next),
             (Waiting, Ready | Skipped)
-                | (Ready, Running | Done | Failed | Skipped)
+                | (Ready, Due | Done | Failed | Skipped)
+                | (Due, Running | Skipped)
                 | (Running, Done | Failed | Skipped)
         )
     }
@@ -39,8 +43,10 @@ pub(super) struct States {
     states: Vec<NodeState>,
     missing: Vec<usize>,
     dependents: Vec<Vec<Index>>,
+    urgencies: Vec<Urgency>,
     ready: BTreeSet<Index>,
-    running: usize,
+    due: BTreeSet<(Urgency, Index)>,
+    running: BTreeSet<Index>,
 }
 
 impl States {
@@ -50,8 +56,10 @@ impl States {
             states: vec![NodeState::Waiting; missing.len()],
             missing,
             dependents: plan.dependents(),
+            urgencies: vec![Urgency::default(); plan.nodes().len()],
             ready: BTreeSet::new(),
-            running: 0,
+            due: BTreeSet::new(),
+            running: BTreeSet::new(),
         };
         for (index, node) in plan.iter() {
             if node.needs.is_empty() {
@@ -65,13 +73,24 @@ impl States {
         self.states[index.number()]
     }
 
-    pub(super) fn running(&self) -> usize {
-        self.running
+    pub(super) fn running(&self) -> &BTreeSet<Index> {
+        &self.running
     }
 
-    /// Takes the next node to look at, the one that the plan has first.
+    /// The next node to look at, the one that the plan has first.
     pub(super) fn next_ready(&self) -> Option<Index> {
         self.ready.first().copied()
+    }
+
+    /// What has to run, the most urgent first. Of those that are equally urgent, the one that the plan has first.
+    pub(super) fn due(&self) -> impl Iterator<Item = Index> {
+        self.due.iter().map(|(_, index)| *index)
+    }
+
+    /// A node that was looked at has to run, and is so urgent.
+    pub(super) fn set_due(&mut self, index: Index, urgency: Urgency) {
+        self.urgencies[index.number()] = urgency;
+        self.set(index, NodeState::Due);
     }
 
     /// Changes a node's state, and makes ready what waited only for it.
@@ -82,12 +101,14 @@ impl States {
         *place = next;
         match before {
             NodeState::Ready => drop(self.ready.remove(&index)),
-            NodeState::Running => self.running -= 1,
+            NodeState::Due => drop(self.due.remove(&(self.urgencies[index.number()], index))),
+            NodeState::Running => drop(self.running.remove(&index)),
             _ => {}
         }
         match next {
             NodeState::Ready => drop(self.ready.insert(index)),
-            NodeState::Running => self.running += 1,
+            NodeState::Due => drop(self.due.insert((self.urgencies[index.number()], index))),
+            NodeState::Running => drop(self.running.insert(index)),
             NodeState::Done => {
                 for dependent in self.dependents[index.number()].clone() {
                     self.missing[dependent.number()] -= 1;
@@ -100,13 +121,13 @@ impl States {
         }
     }
 
-    /// Everything that needs a node, directly or not, and waits.
+    /// Everything that needs a node, directly or not. While that node is not done, all of it waits or is skipped.
     pub(super) fn blocked_by(&self, index: Index) -> BTreeSet<Index> {
         let mut found = BTreeSet::new();
         let mut open = vec![index];
         while let Some(at) = open.pop() {
             for dependent in &self.dependents[at.number()] {
-                if self.get(*dependent) == NodeState::Waiting && found.insert(*dependent) {
+                if found.insert(*dependent) {
                     open.push(*dependent);
                 }
             }
@@ -116,7 +137,7 @@ impl States {
 
     /// Everything that has not ended.
     pub(super) fn unfinished(&self, plan: &Plan) -> Vec<Index> {
-        let open = |it: &Index| matches!(self.get(*it), NodeState::Waiting | NodeState::Ready);
+        let open = |it: &Index| matches!(self.get(*it), NodeState::Waiting | NodeState::Ready | NodeState::Due);
         plan.iter().map(|(index, _)| index).filter(open).collect()
     }
 }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
-use crate::base::{FsError, LockError};
+use crate::{
+    base::{FsError, LockError},
+    fingerprint::Reason,
+    plan::NodeId,
+};
 
 /// A state folder that cannot be used.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -13,6 +17,31 @@ pub enum StoreError {
     #[error(transparent)]
     #[diagnostic(code(envbuild::store::file))]
     File(#[from] FsError),
+    /// The folder cannot be written to.
+    #[error("{0}")]
+    #[diagnostic(
+        code(envbuild::store::read_only),
+        help("looking works without: `plan`, `why`, `status`, `list`, and `run` when the environment is up to date")
+    )]
+    ReadOnly(FsError),
+    /// The folder cannot be written to, and something would have to be.
+    #[error("{node} has to run ({reason}), and {unwritable}")]
+    #[diagnostic(
+        code(envbuild::store::to_do),
+        help("what is up to date can be used here; to make the rest, the project has to be writable")
+    )]
+    ToDo {
+        /// The first node that is not fresh.
+        node: NodeId,
+        /// Why it is not.
+        reason: Reason,
+        /// What could not be written.
+        unwritable: FsError,
+    },
+    /// The wait for another run was cancelled.
+    #[error("stopped while another envbuild worked on this project")]
+    #[diagnostic(code(envbuild::store::stopped))]
+    Stopped,
     /// Another run holds the project.
     #[error("another envbuild works on this project: {0}")]
     #[diagnostic(code(envbuild::store::busy), help("wait for it to end, or stop it"))]
@@ -33,8 +62,13 @@ pub enum StoreError {
 
 impl From<LockError> for StoreError {
     fn from(error: LockError) -> Self {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         match error {
             LockError::Held { .. } => Self::Busy(error.to_string()),
+            LockError::Stopped(_) => Self::Stopped,
+            LockError::Fs(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                Self::ReadOnly(error)
+            }
             LockError::Fs(error) => Self::File(error),
         }
     }

@@ -3,14 +3,15 @@
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Announcement, LastRun, NodeResult, Record, StoreError};
+use super::{Announcement, LastRun, NodeResult, Output, Record, StoreError, brief::Briefs};
 use crate::{
-    base::{Digest, FileLock, fs},
+    base::{Cancel, Digest, FileLock, Stamps, Wait, fs},
     fingerprint::Key,
     plan::NodeId,
 };
@@ -25,39 +26,51 @@ const PATIENCE: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Read when it is first asked for: not every command looks at records.
+    briefs: OnceLock<Briefs>,
 }
 
 impl Store {
     /// Opens the state folder of a project for reading; nothing is made or changed.
     pub fn at(project: &Path) -> Self {
-        Self { root: project.join(".envbuild") }
+        Self { root: project.join(".envbuild"), briefs: OnceLock::new() }
     }
 
-    /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it.
+    /// Makes the folder ready for a run and locks it against other runs. `waiting` hears who holds it; `cancel` ends the
+    /// wait.
     ///
     /// # Errors
-    /// When it cannot be made, was written by a newer program, or stays locked.
-    pub fn lock(&self, waiting: impl FnMut(&str)) -> Result<FileLock, StoreError> {
-        let lock = FileLock::acquire(&self.root.join("lock"), PATIENCE, waiting)?;
-        let form = self.root.join("form");
-        match fs::read_if_there(&form)? {
-            Some(found) if found == FORM.as_bytes() => {}
-            Some(found) if !found.is_empty() && found.iter().all(u8::is_ascii_digit) => {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                return Err(StoreError::Newer { path: self.root.clone(), found });
-            }
-            // There is no form, or what a broken disk left of it.
-            _ => {
-                fs::write_atomic(&self.root.join(".gitignore"), b"*\n")?;
-                fs::write_atomic(&form, FORM.as_bytes())?;
-            }
+    /// When it cannot be made or written to, was written by a newer program, stays locked, or the wait is cancelled.
+    pub fn lock(&self, cancel: &Cancel, waiting: impl FnMut(&str)) -> Result<FileLock, StoreError> {
+        let (lock, has_form) = self.hold(cancel, waiting)?;
+        if !has_form {
+            fs::write_atomic(&self.root.join(".gitignore"), b"*\n")?;
+            fs::write_atomic(&self.root.join("form"), FORM.as_bytes())?;
         }
         // Whatever a killed run left half done is in scratch, or has a temporary name beside its place.
         fs::remove_dir_all(&self.scratch())?;
-        for folder in ["records", "builds", "announced", "cache/rendered", "cache/sources", "envs", ""] {
+        for folder in ["records", "builds", "announced", "cache", "cache/rendered", "cache/sources", "envs", ""] {
             fs::sweep(&self.root.join(folder))?;
         }
         Ok(lock)
+    }
+
+    /// Locks the folder as [`lock`](Self::lock) does, and changes nothing in it. Also says whether it has a form; without
+    /// one it is new, or a broken disk has lost it.
+    ///
+    /// # Errors
+    /// As for `lock`.
+    pub fn hold(&self, cancel: &Cancel, waiting: impl FnMut(&str)) -> Result<(FileLock, bool), StoreError> {
+        let wait = Wait { patience: PATIENCE, cancel: cancel.clone() };
+        let lock = FileLock::acquire(&self.lock_file(), &wait, waiting)?;
+        match fs::read_if_there(&self.root.join("form"))? {
+            Some(found) if found == FORM.as_bytes() => Ok((lock, true)),
+            Some(found) if !found.is_empty() && found.iter().all(u8::is_ascii_digit) => {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                Err(StoreError::Newer { path: self.root.clone(), found })
+            }
+            _ => Ok((lock, false)),
+        }
     }
 
     /// Locks the folder, or says who holds it.
@@ -65,7 +78,11 @@ impl Store {
     /// # Errors
     /// When a run holds it.
     pub fn try_lock(&self) -> Result<FileLock, StoreError> {
-        Ok(FileLock::acquire(&self.root.join("lock"), Duration::ZERO, |_| {})?)
+        Ok(FileLock::acquire(&self.lock_file(), &Wait::default(), |_| {})?)
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
     }
 
     /// Everything in the folder but the prefixes and the lock.
@@ -74,7 +91,8 @@ impl Store {
     /// When it cannot be listed.
     pub fn all_but_prefixes(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut all = fs::list(&self.root)?;
-        all.retain(|it| !["envs", "lock", "form", ".gitignore"].iter().any(|name| it.ends_with(name)));
+        all.retain(|it| !["envs", "form", ".gitignore"].iter().any(|name| it.ends_with(name)));
+        all.retain(|it| !FileLock::is_part(&self.lock_file(), it));
         Ok(all)
     }
 
@@ -83,9 +101,15 @@ impl Store {
         &self.root
     }
 
-    /// Where rendered recipes are kept.
+    /// The file in which rendered recipes are kept.
     pub fn rendered(&self) -> PathBuf {
-        self.root.join("cache/rendered")
+        self.root.join("cache/rendered.txt")
+    }
+
+    /// What earlier runs knew of the project's files. A run begins with a new claim to the lock in this folder, whose time
+    /// is then that of its beginning.
+    pub fn stamps(&self, project: &Path) -> Stamps {
+        Stamps::open(&self.root.join("cache/stamps.txt"), project, &self.root)
     }
 
     /// Where sources are kept, by digest.
@@ -118,7 +142,8 @@ impl Store {
         self.root.join("envs")
     }
 
-    fn record_of(&self, node: &NodeId) -> PathBuf {
+    /// The record of a node.
+    pub fn record_of(&self, node: &NodeId) -> PathBuf {
         self.root.join("records").join(format!("{}.json", file_name(node)))
     }
 
@@ -131,7 +156,28 @@ impl Store {
     /// # Errors
     /// When the file is there and the disk refuses it.
     pub fn record(&self, node: &NodeId) -> Result<Option<Record>, StoreError> {
-        self.read(&self.record_of(node))
+        let record = self.read(&self.record_of(node))?;
+        if let Some(record) = &record {
+            self.briefs().put(record);
+        }
+        Ok(record)
+    }
+
+    /// The key of a node and what it made, when that is known without reading its record.
+    pub fn brief(&self, node: &NodeId) -> Option<(Key, Output)> {
+        self.briefs().get(node)
+    }
+
+    /// Keeps what is known of the records for the next run. Only a cache: without it they are read one by one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_briefs(&self) -> Result<(), StoreError> {
+        Ok(self.briefs().save()?)
+    }
+
+    fn briefs(&self) -> &Briefs {
+        self.briefs.get_or_init(|| Briefs::open(&self.root.join("cache/records.txt"), &self.root.join("records")))
     }
 
     /// What was once built from inputs with this key, for this or another matrix.
@@ -147,10 +193,12 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn commit(&self, record: &Record) -> Result<(), StoreError> {
-        if matches!(record.output, super::Output::Package(_)) {
+        if matches!(record.output, Output::Package(_)) {
             self.write(&self.build_of(&record.key), record)?;
         }
+        self.briefs().outdate(&record.node)?;
         self.write(&self.record_of(&record.node), record)?;
+        self.briefs().put(record);
         Ok(fs::remove_file(&self.announcement_of(&record.node))?)
     }
 
@@ -190,6 +238,7 @@ impl Store {
     /// # Errors
     /// When the record cannot be removed.
     pub fn forget(&self, node: &NodeId) -> Result<(), StoreError> {
+        self.briefs().outdate(node)?;
         make_way(&self.record_of(node))?;
         Ok(fs::remove_file(&self.record_of(node))?)
     }
@@ -202,22 +251,26 @@ impl Store {
         Ok(self.read(&self.root.join("last-run.json"))?.unwrap_or_default())
     }
 
-    /// Remembers how a run went. Nodes that it did not touch keep what was known of them.
+    /// Remembers how a run went, when there is something new. Nodes that it did not touch keep what was known of them.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn remember_run(&self, run: LastRun) -> Result<(), StoreError> {
         let mut all = self.last_run()?;
-        // A node that had nothing to do is known by the run that did it.
+        // A node that had nothing to do is known by the run that did it, and not by one that failed since.
         let news = |(node, (result, ..)): &(NodeId, (NodeResult, _, _))| {
-            *result != NodeResult::Fresh || !all.nodes.contains_key(node)
+            *result != NodeResult::Fresh || !matches!(all.nodes.get(node), Some((NodeResult::Built, ..)))
         };
         let news: Vec<_> = run.nodes.into_iter().filter(news).collect();
+        if news.is_empty() {
+            return Ok(());
+        }
         all.nodes.extend(news);
+        all.ended = run.ended;
         self.write(&self.root.join("last-run.json"), &all)
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StoreError> {
+    pub(super) fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StoreError> {
         match fs::read_if_there(path) {
             Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
             read => Ok(read?.and_then(|bytes| serde_json::from_slice(&bytes).ok())),

@@ -120,9 +120,31 @@ pub enum NodeResult {
     Skipped,
 }
 
-/// The last run, for `status`.
+/// How runs left the nodes, for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     /// How each node ended, why it ran, and how long it took in seconds.
     pub nodes: BTreeMap<NodeId, (NodeResult, Option<Reason>, f64)>,
+    /// The run that ended last.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When, in seconds since 1970, by the clock of the machine that it ran on.
+    pub at: Option<u64>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Whether it was stopped from outside.
+    pub stopped: bool,
+    /// How many nodes had nothing to do.
+    pub fresh: usize,
+    /// How many were done.
+    pub built: usize,
+    /// How many went wrong.
+    pub failed: usize,
+    /// How many were not done because of others.
+    pub skipped: usize,
 }

@@ -13,7 +13,11 @@ use super::{
     matrix::Grid,
     recipes::{self, Source},
 };
-use crate::manifest::{Manifest, closest};
+use crate::{
+    base::Stamps,
+    manifest::{Manifest, closest},
+    recipe::Rendered,
+};
 
 /// What a workspace depends on besides the manifest.
 #[derive(Debug)]
@@ -26,8 +30,10 @@ pub struct Options<'a> {
     pub overrides: &'a [Override],
     /// Channels that stand in for the manifest's (URLs, names or absolute paths), as users behind a firewall set them.
     pub base_channels: Option<&'a [String]>,
-    /// Where rendered recipes are kept between runs.
-    pub cache: &'a Path,
+    /// The file in which rendered recipes are kept between runs.
+    pub rendered: &'a Path,
+    /// What is known of the recipes' files.
+    pub stamps: &'a Stamps,
     /// The platform that envbuild runs on.
     pub machine: Subdir,
 }
@@ -45,8 +51,10 @@ pub fn load(manifest: &Manifest, options: &Options<'_>) -> Result<Workspace, Wor
     };
     check_platform(manifest, options.machine, &mut problems);
     let channels = channels(manifest, options, &mut problems);
-    let source = Source { root: options.root, platform: options.machine, cache: options.cache };
-    let packages = recipes::load(manifest, &grid, &source, &mut problems);
+    let source = Source { root: options.root, platform: options.machine, stamps: options.stamps };
+    let rendered = Rendered::open(options.rendered, &grid.axes, options.machine);
+    let packages = recipes::load(manifest, &grid, (&source, &rendered), &mut problems);
+    rendered.save();
     let environments = environments::load(manifest, &grid, options.root, &mut problems);
     // With a recipe that could not be read, nobody knows what uses an axis.
     let all_read =
@@ -70,6 +78,7 @@ pub fn load(manifest: &Manifest, options: &Options<'_>) -> Result<Workspace, Wor
         channels,
         host,
         axes: grid.axes.values,
+        zip: grid.axes.zip,
         packages: packages.packages,
         environments,
     })

@@ -13,4 +13,4 @@ mod recipes;
 pub use error::{WorkspaceError, WorkspaceErrors};
 pub use load::{Options, load};
 pub use matrix::{Override, OverrideError, parse_overrides};
-pub use model::{BaseChannel, Environment, Host, Package, Workspace};
+pub use model::{BaseChannel, Environment, Host, Package, Resources, Workspace};

@@ -21,6 +21,8 @@ pub struct Workspace {
     pub host: Host,
     /// The axes with the values of this run, for the wording of errors and for `status`.
     pub axes: Vec<(String, Vec<String>)>,
+    /// The groups of axes that advance together.
+    pub zip: Vec<Vec<String>>,
     /// Every package cell, sorted by id.
     pub packages: Vec<Package>,
     /// Every environment cell, in the manifest's order and then in the order of its axes' values.
@@ -60,8 +62,19 @@ pub struct Package {
     pub cell: Cell,
     /// Whether the host's label, run paths and libraries reach its build.
     pub host_bound: bool,
+    /// What its build needs of the machine. Not an input of it: the package is the same on any machine.
+    pub resources: Resources,
     /// Where project.toml names the recipe.
     pub origin: Range<usize>,
+}
+
+/// What a build needs of the machine, as far as the manifest says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Processors, at least 1.
+    pub cpus: Option<u32>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
 }
 
 /// One environment for one combination of the axes that it names.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::Metadata,
     path::{Path, PathBuf},
 };
 
@@ -10,15 +11,15 @@ use rattler_conda_types::Subdir;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
-    Package, WorkspaceError,
+    Package, Resources, WorkspaceError,
     error::{shown, span},
     matrix::Grid,
     model::cell_id,
 };
 use crate::{
-    base::fs,
+    base::{Stamps, fs},
     manifest::{self, Manifest, closest},
-    recipe::{self, Recipe, RecipeError},
+    recipe::{self, Recipe, RecipeError, Rendered},
 };
 
 /// Variables that every recipe may read: the renderer defines them itself, or has a default for them.
@@ -50,16 +51,27 @@ pub(super) struct Packages {
 pub(super) struct Source<'a> {
     pub(super) root: &'a Path,
     pub(super) platform: Subdir,
-    pub(super) cache: &'a Path,
+    pub(super) stamps: &'a Stamps,
 }
 
 pub(super) fn load(
     manifest: &Manifest,
     grid: &Grid,
-    source: &Source<'_>,
+    (source, rendered): (&Source<'_>, &Rendered),
     problems: &mut Vec<WorkspaceError>,
 ) -> Packages {
-    let read: Vec<_> = manifest.recipes.par_iter().map(|written| read(written, grid, source)).collect();
+    let places = Places::new(manifest, source.root);
+    let one = |written: &manifest::Recipe| {
+        let at = span(&written.path.span);
+        let Some((file, metadata)) = places.recipe(&source.root.join(&written.path.value)) else {
+            let (recipe, path) = (written.name.value.clone(), written.path.value.clone());
+            return Err(WorkspaceError::NoRecipe { recipe, path, at });
+        };
+        let bad = |cause: RecipeError| WorkspaceError::BadRecipe { recipe: written.name.value.clone(), at, cause };
+        let recipe = rendered.read((&file, &metadata), &grid.axes, source.platform, source.stamps).map_err(bad)?;
+        Ok((file, recipe))
+    };
+    let read: Vec<_> = manifest.recipes.par_iter().map(one).collect();
     let mut packages: BTreeMap<String, Package> = BTreeMap::new();
     let mut variables = BTreeSet::new();
     for (written, recipe) in manifest.recipes.iter().zip(read) {
@@ -82,7 +94,12 @@ pub(super) fn load(
             made += 1;
             let id = cell_id(&cell.package, &cell.variant);
             let host_bound = manifest.host.is_some() && written.host_bound.as_ref().map_or(!cell.noarch, |it| it.value);
+            let wanted = written.resources.as_ref();
             let package = Package {
+                resources: Resources {
+                    cpus: wanted.and_then(|it| it.cpus.as_ref()).map(|it| it.value),
+                    memory: wanted.and_then(|it| it.memory.as_ref()).map(|it| it.value),
+                },
                 id: id.clone(),
                 recipe: written.name.value.clone(),
                 file: file.clone(),
@@ -114,19 +131,39 @@ pub(super) fn load(
     Packages { packages: packages.into_values().collect(), read: variables }
 }
 
-fn read(written: &manifest::Recipe, grid: &Grid, source: &Source<'_>) -> Result<(PathBuf, Recipe), WorkspaceError> {
-    let at = span(&written.path.span);
-    let folder = source.root.join(&written.path.value);
-    let file = folder.join("recipe.yaml");
-    if !file.is_file() {
-        let (recipe, path) = (written.name.value.clone(), written.path.value.clone());
-        return Err(WorkspaceError::NoRecipe { recipe, path, at });
+/// Where folders really are, whatever links lead to them: the same however the manifest spells it.
+struct Places(BTreeMap<PathBuf, PathBuf>);
+
+impl Places {
+    /// Recipes usually stand beside each other, so the folder that they are in is resolved once.
+    fn new(manifest: &Manifest, root: &Path) -> Self {
+        let mut places = BTreeMap::new();
+        for written in &manifest.recipes {
+            let folder = root.join(&written.path.value);
+            if let Some(parent) = folder.parent().filter(|it| !places.contains_key(*it))
+                && let Ok(real) = parent.canonicalize()
+            {
+                places.insert(parent.to_owned(), real);
+            }
+        }
+        Self(places)
     }
-    // Without `..` in it, the path is the same however the manifest spells it.
-    let file = std::path::absolute(&file).ok().and_then(|it| it.canonicalize().ok()).unwrap_or(file);
-    let bad = |cause: RecipeError| WorkspaceError::BadRecipe { recipe: written.name.value.clone(), at, cause };
-    let recipe = recipe::read_cached(&file, &grid.axes, source.platform, source.cache).map_err(bad)?;
-    Ok((file, recipe))
+
+    /// The recipe in a folder, if there is one.
+    fn recipe(&self, folder: &Path) -> Option<(PathBuf, Metadata)> {
+        let file = folder.join("recipe.yaml");
+        let real = folder.parent().and_then(|it| self.0.get(it)).zip(folder.file_name());
+        if let Some((parent, name)) = real
+            && folder.symlink_metadata().is_ok_and(|it| it.is_dir())
+            && let Ok(metadata) = file.symlink_metadata()
+            && metadata.is_file()
+        {
+            return Some((parent.join(name).join("recipe.yaml"), metadata));
+        }
+        let real = file.canonicalize().ok()?;
+        let metadata = real.metadata().ok().filter(Metadata::is_file)?;
+        Some((real, metadata))
+    }
 }
 
 fn check_variables(

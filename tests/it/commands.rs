@@ -124,9 +124,10 @@ fn the_project_is_found_from_below_and_by_name() {
     assert_eq!(below.plan().ids(), ids);
     project.run(&["-C", "no/such/folder", "plan"]).failure(2).says("`no/such/folder` is not a folder");
     assert_eq!(project.run(&["--version"]).success().stdout, format!("envbuild {}\n", env!("CARGO_PKG_VERSION")));
-    for command in
-        ["all", "build", "lock", "install", "test", "pack", "unpack", "plan", "why", "status", "run", "list", "clean"]
-    {
+    for command in [
+        "all", "build", "lock", "install", "test", "pack", "unpack", "plan", "why", "status", "run", "list", "clean",
+        "gc",
+    ] {
         assert!(project.run(&[command, "--help"]).success().stdout.contains("Usage: envbuild"), "{command}");
     }
 }

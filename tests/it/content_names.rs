@@ -161,3 +161,27 @@ fn a_damaged_package_is_replaced_by_the_same_bytes() {
     }
     project.assert_fresh();
 }
+
+#[test]
+fn a_long_build_string_loses_its_middle_and_keeps_its_ends() {
+    let (label, string) = ("l".repeat(40), "s".repeat(60));
+    let recipe = format!(
+        "package: {{name: long, version: '1.0'}}\nbuild: {{string: {string}, script: ['mkdir -p $PREFIX/share', 'echo \
+         $PKG_BUILD_STRING > $PREFIX/share/long.txt']}}\nrequirements: {{run_exports: [\"${{{{ pin_subpackage('long', \
+         exact=True) }}}}\"]}}\n"
+    );
+    let manifest = format!(
+        "[project]\nname = \"long\"\nchannels = []\n[host]\nlabel = \"{label}\"\n[recipes.long]\npath = \"recipes/long\"\n\
+         [environments.env]\ndependencies = [\"long * {label}_*\"]\n"
+    );
+    let project = Project::new().manifest(&manifest).recipe("long", &recipe);
+    project.run(&["all"]).success();
+    let name = file_name(&project, "output/linux-64", "long-1.0-");
+    let build = name.strip_prefix("long-1.0-").unwrap().strip_suffix(".conda").unwrap();
+    assert_eq!(build.len(), 64);
+    assert!(build.starts_with(&format!("{label}_sssss")), "{build}");
+    let told = project.read(".envbuild/envs/env/share/long.txt");
+    assert_eq!(told.trim(), format!("{}0000000000", &build[..54]));
+    let index: serde_json::Value = serde_json::from_str(&project.read("output/linux-64/repodata.json")).unwrap();
+    assert!(index["packages.conda"][&name]["run_exports"].to_string().contains(build));
+}

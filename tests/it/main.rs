@@ -4,21 +4,28 @@
 
 mod support;
 
+mod answers;
 mod base_channel;
 mod book;
 mod client;
 mod commands;
 mod content_names;
 mod errors;
+mod exact;
 mod failures;
 mod faults;
 mod firewall;
+mod gc;
 mod host;
 mod locking;
+mod locks;
 mod matrix;
 mod mpi;
+mod noop;
 mod packs;
+mod parallel;
 mod quickstart;
+mod readonly;
 mod repair;
 mod reproducible;
 mod stopping;

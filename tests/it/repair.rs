@@ -106,24 +106,50 @@ fn an_altered_package_is_found_before_it_is_installed() {
     let before = fs::read(&package).unwrap();
     damage(&package);
     fs::remove_dir_all(project.path(".envbuild/envs/minimal-libgreet1.0.0")).unwrap();
-    let ran = project.run(&["install", "minimal-libgreet1.0.0"]).failure(1);
+    let report = project.report(&["install", "minimal-libgreet1.0.0"]);
+    assert_eq!(report.with("built"), ["build:greet-data", "install:minimal-libgreet1.0.0"]);
+    let reason = report.node("build:greet-data")["reason"].as_str().unwrap();
     let name = package.file_name().unwrap().to_str().unwrap();
-    ran.says(name);
-    assert!(!project.path(".envbuild/envs/minimal-libgreet1.0.0/share").exists(), "it was installed");
-    // It was taken out of the channel, and the next run builds it again.
-    project.run(&["all"]).success();
+    assert_eq!(reason, format!("{name} is gone or damaged"));
     assert!(fs::read(&package).unwrap() == before, "it was not built as it was");
     project.assert_fresh();
 }
 
 #[test]
-fn an_archive_of_another_size_is_made_again() {
+fn an_altered_archive_is_made_again() {
     let project = finished();
     let archive = project.path("dist/everyone-libgreet2.0.0-linux-64.tar.zst");
     let bytes = fs::read(&archive).unwrap();
     fs::write(&archive, &bytes[..bytes.len() / 2]).unwrap();
     assert_eq!(project.report(&["all"]).with("built"), ["pack:everyone-libgreet2.0.0"]);
     assert!(fs::read(&archive).unwrap() == bytes);
+    // Its size stays, and somebody puts its old time back.
+    let time = archive.metadata().unwrap().modified().unwrap();
+    damage(&archive);
+    fs::File::options().write(true).open(&archive).unwrap().set_modified(time).unwrap();
+    assert_eq!(project.report(&["all"]).with("built"), ["pack:everyone-libgreet2.0.0"]);
+    assert!(fs::read(&archive).unwrap() == bytes);
+    project.assert_fresh();
+}
+
+#[test]
+fn what_was_only_touched_or_copied_is_read_and_stays() {
+    let mut project = finished();
+    for folder in ["output/linux-64", "output/noarch", "dist", "recipes"] {
+        for file in files_below(&project.path(folder)) {
+            let file = fs::File::options().append(true).open(project.path(folder).join(file)).unwrap();
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        }
+    }
+    project.assert_fresh();
+    let copy = project.beside("copy");
+    let copied = std::process::Command::new("cp").arg("-a").arg(project.root()).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    fs::remove_dir_all(project.root()).unwrap();
+    fs::rename(&copy, project.root()).unwrap();
+    project.assert_fresh();
+    project.move_to("moved");
+    assert!(project.report(&["build"]).with("built").is_empty());
 }
 
 #[test]

@@ -49,6 +49,8 @@ impl Bench {
             run_paths: Vec::new(),
             libraries: Vec::new(),
             cpus: 2,
+            held: 1,
+            make_flags: String::new(),
             out: self.path("out"),
         }
     }

@@ -144,6 +144,7 @@ requirements:
   run_exports: {strong: ["${{ pin_subpackage('exact', exact=True) }}"]}
 tests:
   - script: ["test -e $PREFIX/share/exact.txt"]
+    requirements: {run: ["${{ pin_subpackage('exact', exact=True) }}"]}
 "#;
 
 #[test]
@@ -153,6 +154,9 @@ fn a_package_that_exports_itself_exactly_names_its_final_build_string() {
     let package = bench.unpack(&built.archive);
     let exports = fs::read_to_string(package.join("info/run_exports.json")).unwrap();
     assert!(exports.contains(&format!("exact ==3.0 {}", built.build)), "{exports}");
+    // The test that was passed has named it too.
+    let tests = fs::read_to_string(package.join("info/tests/tests.yaml")).unwrap();
+    assert!(tests.contains(&format!("exact ==3.0 {}", built.build)), "{tests}");
     for file in fs::read_dir(package.join("info")).unwrap().map(|it| it.unwrap().path()).filter(|it| it.is_file()) {
         let text = fs::read_to_string(&file).unwrap();
         assert!(!text.contains("0000000000\""), "{} names the provisional build string", file.display());

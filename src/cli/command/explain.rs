@@ -26,7 +26,7 @@ pub(in crate::cli) fn why(world: &World, args: &WhyArgs) -> miette::Result<Exit>
         named
     };
     match args.format {
-        Format::Text => ui::why_text(&wanted, &statuses)?,
+        Format::Text => ui::why_text(&wanted, &context.plan, &statuses)?,
         Format::Json => ui::why_json(&wanted, &statuses)?,
     }
     Ok(Exit::Success)

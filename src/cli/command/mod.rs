@@ -3,6 +3,7 @@
 mod check;
 mod clean;
 mod explain;
+mod gc;
 mod list;
 mod lock;
 mod plan;
@@ -15,6 +16,7 @@ mod worker;
 pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
+pub(super) use gc::gc;
 pub(super) use list::list;
 pub(super) use lock::lock;
 pub(super) use plan::plan;
@@ -22,7 +24,7 @@ pub(super) use run::run;
 pub(super) use stage::run_stage;
 pub(super) use status::status;
 pub(super) use unpack::unpack;
-pub(super) use worker::{patchelf, worker};
+pub(super) use worker::{make, patchelf, worker};
 
 use super::{Environment, args::Global};
 

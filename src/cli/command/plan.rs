@@ -21,6 +21,7 @@ pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exi
         PlanFormat::Text => ui::plan_text(&context, &statuses, &world.global)?,
         PlanFormat::Json => ui::plan_json(&context.plan, &statuses)?,
         PlanFormat::Dot => ui::plan_dot(&context.plan, &statuses)?,
+        PlanFormat::Svg => ui::plan_svg(&context.plan, &statuses)?,
     }
     Ok(Exit::Success)
 }
@@ -34,5 +35,5 @@ pub(super) fn planned(world: &World, words: &[String]) -> miette::Result<Context
     let goals = resolve_goals(&project.workspace, Stage::All, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    Ok(Context::new(project.workspace, plan, rt, settings))
+    Ok(Context::new((project.workspace, project.stamps), plan, rt, settings))
 }

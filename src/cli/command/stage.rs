@@ -1,21 +1,22 @@
 //! `all`, `build`, `lock`, `install`, `test`, `pack`: run the plan up to a stage.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::World;
 use crate::{
-    base::{FileLock, fs},
+    base::{Cancel, FileLock, FsError, fs},
     cli::{
         Exit,
         args::{Format, How, RunArgs},
+        clock,
         project::{self, jobs, settings},
         signals, ui,
     },
-    exec::{self, Context, Local, settle},
+    exec::{self, Children, Context, Local, Seen, settle},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     run::{self, Failures, Options, Report},
-    store::Store,
+    store::{Store, StoreError},
     workspace::parse_overrides,
 };
 
@@ -38,8 +39,8 @@ pub(super) struct Ended {
     pub(super) report: Report,
     /// What went wrong after the nodes: how they went has to be told first.
     pub(super) closed: miette::Result<()>,
-    /// While it is held, nobody else's run takes this one's temporary files away.
-    pub(super) lock: FileLock,
+    /// While it is held, nobody else's run takes this one's temporary files away. There is none where nothing can be written.
+    pub(super) lock: Option<FileLock>,
 }
 
 /// How far a run goes.
@@ -70,12 +71,22 @@ pub(super) fn bring_up_to_date(
 ) -> miette::Result<Ended> {
     let (names, overrides) = parse_overrides(words);
     let root = project::find(&world.global)?;
+    let (cancel, children) = (Cancel::new(), Children::default());
+    let screen = ui::Screen::default();
+    let drawn = screen.clone();
+    signals::watch(cancel.clone(), children.clone(), move || drawn.close());
     // The lock is taken before anything is read: a second run then sees what the first one made.
-    let lock = lock(&root, world)?;
-    fs::temporary_files_in(&Store::at(&root).scratch())?;
-    // What a killed run was writing: archives, and the lock file.
-    for folder in [root.join("dist"), root.clone()] {
-        fs::sweep(&folder)?;
+    let lock = match lock(&root, world, &cancel) {
+        // What is up to date can be used where nothing can be written.
+        Err(StoreError::ReadOnly(error)) => Err(error),
+        taken => Ok(taken?),
+    };
+    if lock.is_ok() {
+        fs::temporary_files_in(&Store::at(&root).scratch())?;
+        // What a killed run was writing: archives, and the lock file.
+        for folder in [root.join("dist"), root.clone()] {
+            fs::sweep(&folder)?;
+        }
     }
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let settings = settings(&project, &world.environment, how, &overrides)?;
@@ -83,40 +94,69 @@ pub(super) fn bring_up_to_date(
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };
-    let context = Arc::new(Context::new(project.workspace, plan, rt, settings).updating(updates));
-    signals::watch(context.cancel.clone(), context.children.clone());
+    let context = Context::new((project.workspace, project.stamps), plan, rt, settings).updating(updates);
+    let context = Arc::new(context.stopped_by(cancel, children));
+    let lock = match lock {
+        Ok(lock) => lock,
+        Err(error) => {
+            let report = only_look(&context, error)?;
+            return Ok(Ended { context, report, closed: Ok(()), lock: None });
+        }
+    };
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
         exec::withdraw_unrecorded(&context)?;
     }
+    let machine = context.settings.machine;
     let options = Options {
-        jobs: jobs(how) as usize,
+        jobs: jobs(how, &machine) as usize,
+        machine,
+        claims: &run::claims(&context.plan, &context.workspace),
+        expected: &|| run::expected(&context.plan, &|it| context.took(&context.plan.node(it).id)),
         failures: if how.keep_going { Failures::KeepGoing } else { Failures::Stop },
         cancel: &context.cancel,
     };
-    let mut reporter = ui::reporter(&world.global, &context);
+    let mut reporter = ui::reporter(&world.global, &context, screen);
     let look = |index, outputs: &_| settle(&context, index, outputs);
     let mut executor = Local::new(Arc::clone(&context));
+    let started = Instant::now();
     let report = run::run(&context.plan, &look, &mut executor, &mut *reporter, &options);
     drop(reporter);
-    let closed = close(&context, &report);
-    Ok(Ended { context, report, closed, lock })
+    let closed = close(&context, &report, started.elapsed().as_secs_f64());
+    Ok(Ended { context, report, closed, lock: Some(lock) })
 }
 
 /// What is done when every node has ended.
-fn close(context: &Context, report: &Report) -> miette::Result<()> {
+fn close(context: &Context, report: &Report, seconds: f64) -> miette::Result<()> {
     exec::complete_index(context, &report.outputs)?;
-    Ok(context.store.remember_run(report.last_run())?)
+    context.store.remember_run(report.last_run(clock::now(), seconds))?;
+    // Only caches: a disk that is full costs the next run some time, not this one its result.
+    drop(context.store.keep_briefs());
+    drop(context.stamps.save());
+    Ok(())
+}
+
+/// The report of a run that has nothing to do, in a project that cannot be written to.
+fn only_look(context: &Context, unwritable: FsError) -> miette::Result<Report> {
+    match exec::see(context)? {
+        Seen::Fresh(outputs) => Ok(Report::of_fresh(&context.plan, outputs)),
+        Seen::ToDo(node, reason) => Err(StoreError::ToDo { node, reason, unwritable }.into()),
+    }
 }
 
 /// Locks the project against other runs.
-fn lock(root: &std::path::Path, world: &World) -> miette::Result<FileLock> {
+pub(super) fn lock(root: &std::path::Path, world: &World, cancel: &Cancel) -> Result<FileLock, StoreError> {
+    wait_for(world, |waiting| Store::at(root).lock(cancel, waiting))
+}
+
+/// Takes a lock of the project, and says for whom it waits.
+pub(super) fn wait_for<T>(world: &World, take: impl FnOnce(&dyn Fn(&str)) -> T) -> T {
     let quiet = world.global.quiet;
-    Ok(Store::at(root).lock(|owner| {
+    take(&|owner| {
         if !quiet {
             ui::note(&format!("waiting for {owner}, which works on this project"));
         }
-    })?)
+    })
 }
 
 /// How a run ends the program.

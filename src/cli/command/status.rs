@@ -1,6 +1,4 @@
-//! `status`: what is done, stale or failed, and how much room it takes.
-
-use std::path::Path;
+//! `status`: what is done, stale or failed, how long it took, and how much room it takes.
 
 use super::{World, plan::planned};
 use crate::{
@@ -8,27 +6,60 @@ use crate::{
     cli::{
         Exit,
         args::{Format, StatusArgs},
-        ui,
+        clock,
+        ui::{self, NodeFacts, Overview},
     },
-    exec::survey,
+    exec::{Context, survey},
+    plan::Node,
+    store::{LastRun, NodeResult, Output},
 };
 
 pub(in crate::cli) fn status(world: &World, args: &StatusArgs) -> miette::Result<Exit> {
     let context = planned(world, &[])?;
     let statuses = survey(&context)?;
     let last = context.store.last_run()?;
+    let facts = context.plan.nodes().iter().map(|it| facts(&context, &last, it)).collect::<miette::Result<_>>()?;
     let root = &context.workspace.root;
-    let sizes = [("output", root.join("output")), ("dist", root.join("dist")), (".envbuild", root.join(".envbuild"))];
-    let sizes: Vec<(&str, u64)> = sizes.iter().map(|(name, path)| (*name, size(path))).collect();
+    let overview = Overview {
+        context: &context,
+        statuses: &statuses,
+        facts,
+        last: last.ended,
+        now: clock::now(),
+        folders: ["output", "dist", ".envbuild"].map(|it| (it, fs::size(&root.join(it)))),
+    };
     match args.format {
-        Format::Text => ui::status_text(&context, &statuses, &last, &sizes)?,
-        Format::Json => ui::status_json(&context, &statuses, &last, &sizes)?,
+        Format::Text => ui::status_text(&overview)?,
+        Format::Json => ui::status_json(&overview)?,
     }
     Ok(Exit::Success)
 }
 
-/// The bytes of all files below a folder; what cannot be read counts as nothing.
-pub(super) fn size(path: &Path) -> u64 {
-    let Ok(metadata) = path.symlink_metadata() else { return 0 };
-    if metadata.is_dir() { fs::list(path).unwrap_or_default().iter().map(|it| size(it)).sum() } else { metadata.len() }
+/// What is known of a node besides its state.
+fn facts(context: &Context, last: &LastRun, node: &Node) -> miette::Result<NodeFacts> {
+    let record = context.store.record(&node.id)?;
+    let tried = last.nodes.get(&node.id).map(|(result, _, seconds)| (*result, *seconds));
+    let seconds = match (tried, &record) {
+        (Some((NodeResult::Failed, seconds)), _) => Some(seconds),
+        (_, Some(record)) => Some(record.seconds),
+        _ => None,
+    };
+    let log = context.store.log(&node.id);
+    Ok(NodeFacts {
+        last: tried.map(|(result, _)| result),
+        seconds,
+        bytes: record.and_then(|it| bytes(context, &it.output)),
+        log: log.is_file().then_some(log),
+    })
+}
+
+/// How much room there is taken by what a node made.
+fn bytes(context: &Context, output: &Output) -> Option<u64> {
+    let path = match output {
+        Output::Package(package) => context.channel.root().join(&package.subdir).join(&package.file_name),
+        Output::Prefix { path, .. } => path.clone(),
+        Output::Archive { file, .. } => context.workspace.root.join(file),
+        Output::Locked { .. } | Output::Tested { .. } => return None,
+    };
+    path.exists().then(|| fs::size(&path))
 }

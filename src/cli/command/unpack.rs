@@ -16,7 +16,7 @@ pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result
     };
     let (archive, prefix) = (absolute(&args.archive), absolute(&args.prefix));
     let cancel = Cancel::new();
-    signals::watch(cancel.clone(), Children::default());
+    signals::watch(cancel.clone(), Children::default(), || {});
     let unpacked = pack::unpack(&UnpackRequest { archive: &archive, prefix: &prefix, cancel: &cancel })?;
     if !world.global.quiet {
         ui::note(&format!(

@@ -2,18 +2,25 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
+use miette::{IntoDiagnostic as _, WrapErr as _};
+
 use crate::{
     build,
-    cli::{Exit, args::WorkerArgs, signals, ui},
+    cli::{Environment, Exit, args::WorkerArgs, signals, ui},
     elf, exec,
     rt::Rt,
 };
 
 pub(in crate::cli) fn worker(args: &WorkerArgs) -> miette::Result<Exit> {
-    signals::die_together();
+    signals::die_together(args.guard);
+    let Some(guard) = args.guard else {
+        let program = std::env::current_exe().into_diagnostic().wrap_err("this program does not know its own path")?;
+        let status = exec::guard(&program, &args.job)?;
+        return Ok(if status.success() { Exit::Success } else { Exit::Failure });
+    };
     build::log_to(std::io::stdout());
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    match exec::worker(&rt, &args.job) {
+    match exec::worker(&rt, &args.job, guard) {
         Ok(_) => Ok(Exit::Success),
         Err(error) => {
             // Into the log; the coordinator tells it to people.
@@ -21,6 +28,14 @@ pub(in crate::cli) fn worker(args: &WorkerArgs) -> miette::Result<Exit> {
             Ok(Exit::Failure)
         }
     }
+}
+
+/// The make that builds find first.
+pub(in crate::cli) fn make(arguments: &[OsString], environment: &Environment) -> ExitCode {
+    let variable = |name: &str| environment.get(name).map(String::as_str);
+    let error = exec::make(arguments, variable("PATH"), variable("MAKEFLAGS"));
+    ui::note(&format!("make: {error}"));
+    ExitCode::from(127)
 }
 
 /// What rattler-build's relinker calls when a run path has to grow.

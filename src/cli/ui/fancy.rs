@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plain::line;
 use crate::{
@@ -10,6 +10,23 @@ use crate::{
     plan::NodeId,
     run::{Event, Reporter},
 };
+
+/// Where bars are drawn. Clones draw on the same place.
+#[derive(Clone, Default)]
+pub(in crate::cli) struct Screen(MultiProgress);
+
+impl Screen {
+    /// Takes away what is drawn, for good: the process is about to end.
+    pub(in crate::cli) fn close(&self) {
+        // A terminal that went away needs no care.
+        drop(self.0.clear());
+        self.0.set_draw_target(ProgressDrawTarget::hidden());
+        let terminal = console::Term::stderr();
+        if terminal.is_term() {
+            drop(terminal.show_cursor());
+        }
+    }
+}
 
 /// Draws bars.
 pub(super) struct Fancy {
@@ -20,8 +37,8 @@ pub(super) struct Fancy {
 }
 
 impl Fancy {
-    pub(super) fn new(verbose: bool, context: &Context) -> Self {
-        let bars = MultiProgress::new();
+    pub(super) fn new(verbose: bool, context: &Context, screen: Screen) -> Self {
+        let bars = screen.0;
         let whole = bars.add(ProgressBar::new(context.plan.nodes().len() as u64));
         whole.set_style(style("{bar:30.green/dim} {pos}/{len} {elapsed}"));
         Self { verbose, bars, whole, running: BTreeMap::new() }

@@ -13,15 +13,21 @@ use crate::{
     lock::Change,
     plan::{Index, Node, Plan},
     run::Report,
-    store::{LastRun, NodeResult},
 };
 
+/// Prints one value.
 pub(super) fn print(value: &Value) -> Result<(), FsError> {
     data(&serde_json::to_string_pretty(value).expect("a JSON value can be written"))
 }
 
-fn reason(reason: Option<&Reason>) -> Value {
+/// A reason as a sentence.
+pub(super) fn reason(reason: Option<&Reason>) -> Value {
     reason.map_or(Value::Null, |it| Value::String(it.to_string()))
+}
+
+/// A time in seconds, to the millisecond.
+pub(super) fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// `plan --format json`.
@@ -36,6 +42,7 @@ pub(in crate::cli) fn plan_json(plan: &Plan, statuses: &[Status]) -> Result<(), 
                 "kind": node.kind,
                 "state": status.state,
                 "reason": reason(status.reason.as_ref()),
+                "waits_for": status.waits_for,
                 "needs": needs,
             })
         })
@@ -62,6 +69,7 @@ pub(in crate::cli) fn lock_json(
 }
 
 fn run(context: &Context, report: &Report) -> Value {
+    let blocked = report.blocked();
     let nodes: Vec<Value> = report
         .nodes
         .iter()
@@ -74,7 +82,9 @@ fn run(context: &Context, report: &Report) -> Value {
                 "kind": kind,
                 "result": node.result,
                 "reason": said,
-                "seconds": (node.seconds * 1000.0).round() / 1000.0,
+                "seconds": rounded(node.seconds),
+                "because": node.because,
+                "blocked": blocked.get(&node.id).cloned().unwrap_or_default(),
                 "log": if log.is_file() { Value::String(relative(&log, &context.workspace.root)) } else { Value::Null },
             })
         })
@@ -94,46 +104,15 @@ pub(in crate::cli) fn why_json(wanted: &[(Index, &Node)], statuses: &[Status]) -
             };
             json!({
                 "id": node.id,
+                "kind": node.kind,
                 "state": status.state,
                 "reason": reason(status.reason.as_ref()),
+                "waits_for": status.waits_for,
                 "changes": changes,
             })
         })
         .collect();
     print(&json!({ "nodes": nodes }))
-}
-
-/// `status --format json`.
-pub(in crate::cli) fn status_json(
-    context: &Context,
-    statuses: &[Status],
-    last: &LastRun,
-    sizes: &[(&str, u64)],
-) -> Result<(), FsError> {
-    let nodes: Vec<Value> = context
-        .plan
-        .iter()
-        .zip(statuses)
-        .map(|((_, node), status)| {
-            let (result, seconds): (Option<NodeResult>, Option<f64>) =
-                last.nodes.get(&node.id).map_or((None, None), |(result, _, seconds)| (Some(*result), Some(*seconds)));
-            json!({
-                "id": node.id,
-                "state": status.state,
-                "reason": reason(status.reason.as_ref()),
-                "last": result,
-                "seconds": seconds,
-            })
-        })
-        .collect();
-    let sizes: serde_json::Map<String, Value> =
-        sizes.iter().map(|(name, size)| ((*name).to_owned(), json!(size))).collect();
-    print(&json!({
-        "project": context.workspace.name,
-        "platform": context.workspace.platform.as_str(),
-        "nodes": nodes,
-        "bytes": sizes,
-    }))
 }
 
 /// `list --format json`.

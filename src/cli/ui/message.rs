@@ -1,9 +1,9 @@
 //! Wording and plurals.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path};
 
 use super::data::note;
-use crate::{base::fs, cli::args::Global, exec::Context, plan::NodeId, run::Report, store::NodeResult};
+use crate::{base::fs, cli::args::Global, exec::Context, run::Report, store::NodeResult};
 
 /// How many lines of a failing log are shown.
 const TAIL: usize = 20;
@@ -30,6 +30,28 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How long ago, for people: `, 4 min ago`. Units are not mixed.
+pub(super) fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!(", {seconds} s ago"),
+        60..3600 => format!(", {} min ago", seconds / 60),
+        3600..172_800 => format!(", {} h ago", seconds / 3600),
+        _ => format!(", {} days ago", seconds / 86_400),
+    }
+}
+
+/// `3 built, 2 fresh, 1 failed`: what went wrong is only named when there is some.
+pub(super) fn counted(built: usize, fresh: usize, failed: usize, skipped: usize) -> String {
+    let mut parts = vec![format!("{built} built"), format!("{fresh} fresh")];
+    if failed > 0 {
+        parts.push(format!("{failed} failed"));
+    }
+    if skipped > 0 {
+        parts.push(format!("{skipped} skipped"));
+    }
+    parts.join(", ")
+}
+
 /// `1 node`, `2 nodes`.
 pub(super) fn nodes(count: usize) -> String {
     if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }
@@ -37,19 +59,14 @@ pub(super) fn nodes(count: usize) -> String {
 
 /// The end of a run: what failed with the end of its log, what was skipped because of it, and the counts.
 pub(in crate::cli) fn summary(context: &Context, report: &Report, global: &Global) {
-    let mut skipped: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
-    for node in &report.nodes {
-        if let Some(because) = &node.because {
-            skipped.entry(because).or_default().push(&node.id);
-        }
-    }
+    let blocked = report.blocked();
     for node in report.nodes.iter().filter(|it| it.result == NodeResult::Failed) {
         let mut text = format!("\nfailed {}\n", node.id);
         for line in node.error.as_deref().unwrap_or_default().lines() {
             let _ = writeln!(text, "  {line}");
         }
         log_tail(&mut text, &context.store.log(&node.id), context);
-        if let Some(blocked) = skipped.get(&node.id) {
+        if let Some(blocked) = blocked.get(&node.id) {
             let names: Vec<String> = blocked.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "  skipped because of it: {}", names.join(", "));
         }
@@ -64,14 +81,7 @@ pub(in crate::cli) fn summary(context: &Context, report: &Report, global: &Globa
     } else if counts.built + counts.failed + counts.skipped == 0 {
         note(&format!("nothing to do: {} fresh", nodes(counts.fresh)));
     } else {
-        let mut parts = vec![format!("{} built", counts.built), format!("{} fresh", counts.fresh)];
-        if counts.failed > 0 {
-            parts.push(format!("{} failed", counts.failed));
-        }
-        if counts.skipped > 0 {
-            parts.push(format!("{} skipped", counts.skipped));
-        }
-        note(&parts.join(", "));
+        note(&counted(counts.built, counts.fresh, counts.failed, counts.skipped));
     }
 }
 
@@ -100,7 +110,7 @@ pub(super) fn relative(path: &Path, root: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, seconds};
+    use super::{ago, bytes, seconds};
 
     #[test]
     fn sizes_and_times_are_short() {
@@ -109,5 +119,9 @@ mod tests {
         assert_eq!(bytes(999_950), "1.0 MB");
         assert_eq!(seconds(0.44), "0.4 s");
         assert_eq!(seconds(192.0), "3 min 12 s");
+        assert_eq!(
+            [0, 59, 60, 3599, 7200, 172_800].map(ago).concat(),
+            ", 0 s ago, 59 s ago, 1 min ago, 59 min ago, 2 h ago, 2 days ago"
+        );
     }
 }

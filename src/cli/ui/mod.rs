@@ -3,16 +3,22 @@
 mod check;
 mod data;
 mod fancy;
+mod garbage;
 mod json;
 mod message;
+mod picture;
 mod plain;
+mod status;
 mod text;
 
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
-pub(super) use json::{json_report, list_json, lock_json, plan_json, status_json, why_json};
+pub(super) use fancy::Screen;
+pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
+pub(super) use json::{json_report, list_json, lock_json, plan_json, why_json};
 pub(super) use message::{bytes, summary};
-pub(super) use text::{list_text, lock_text, plan_dot, plan_text, status_text, why_text};
+pub(super) use status::{NodeFacts, Overview, status_json, status_text};
+pub(super) use text::{list_text, lock_text, plan_dot, plan_svg, plan_text, why_text};
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -52,10 +58,10 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Who shows a run: bars on a terminal, lines in a pipe, nothing when quiet.
-pub(super) fn reporter<'a>(global: &Global, context: &'a Context) -> Box<dyn Reporter + 'a> {
+pub(super) fn reporter<'a>(global: &Global, context: &'a Context, screen: Screen) -> Box<dyn Reporter + 'a> {
     let terminal = std::io::stderr().is_terminal();
     if terminal && !global.quiet {
-        Box::new(fancy::Fancy::new(global.verbose, context))
+        Box::new(fancy::Fancy::new(global.verbose, context, screen))
     } else {
         Box::new(plain::Plain::new(global, context))
     }

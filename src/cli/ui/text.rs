@@ -6,7 +6,8 @@ use rattler_conda_types::RepoDataRecord;
 
 use super::{
     data::{data, note},
-    message::{bytes, nodes, seconds},
+    message::nodes,
+    picture,
 };
 use crate::{
     base::FsError,
@@ -15,10 +16,10 @@ use crate::{
     fingerprint::Reason,
     lock::Change,
     plan::{Index, Node, Plan},
-    store::{LastRun, NodeResult},
 };
 
-fn word(state: State) -> &'static str {
+/// A state in a word.
+pub(super) fn word(state: State) -> &'static str {
     match state {
         State::Fresh => "fresh",
         State::Dirty => "dirty",
@@ -26,7 +27,8 @@ fn word(state: State) -> &'static str {
     }
 }
 
-fn count(statuses: &[Status], state: State) -> usize {
+/// How many nodes are in a state.
+pub(super) fn count(statuses: &[Status], state: State) -> usize {
     statuses.iter().filter(|it| it.state == state).count()
 }
 
@@ -56,24 +58,16 @@ pub(in crate::cli) fn plan_text(context: &Context, statuses: &[Status], global: 
 
 /// `plan --format dot`.
 pub(in crate::cli) fn plan_dot(plan: &Plan, statuses: &[Status]) -> Result<(), FsError> {
-    let mut text = String::from("digraph envbuild {\n  rankdir=LR;\n  node [shape=box, style=filled];\n");
-    for ((index, node), status) in plan.iter().zip(statuses) {
-        let colour = match status.state {
-            State::Fresh => "palegreen",
-            State::Dirty => "lightsalmon",
-            State::Maybe => "lightyellow",
-        };
-        let _ = writeln!(text, "  n{} [label=\"{}\", fillcolor={colour}];", index.number(), node.id);
-        for need in &node.needs {
-            let _ = writeln!(text, "  n{} -> n{};", need.number(), index.number());
-        }
-    }
-    text.push('}');
-    data(&text)
+    data(&picture::dot(&picture::cards(plan, statuses)))
 }
 
-/// `why`.
-pub(in crate::cli) fn why_text(wanted: &[(Index, &Node)], statuses: &[Status]) -> Result<(), FsError> {
+/// `plan --format svg`.
+pub(in crate::cli) fn plan_svg(plan: &Plan, statuses: &[Status]) -> Result<(), FsError> {
+    data(&picture::svg(&picture::cards(plan, statuses)))
+}
+
+/// `why`: each input that changed, and what the node waits for.
+pub(in crate::cli) fn why_text(wanted: &[(Index, &Node)], plan: &Plan, statuses: &[Status]) -> Result<(), FsError> {
     for (index, node) in wanted {
         let status = &statuses[index.number()];
         let mut text = match &status.reason {
@@ -87,42 +81,19 @@ pub(in crate::cli) fn why_text(wanted: &[(Index, &Node)], statuses: &[Status]) -
                 }
                 text
             }
-            Some(reason) if status.state == State::Maybe => format!("{} may have to run: {reason}\n", node.id),
+            Some(Reason::Behind(_)) => format!("{} may have to run: none of its own inputs changed\n", node.id),
             Some(reason) => format!("{} has to run: {reason}\n", node.id),
         };
+        for need in &status.waits_for {
+            let other = plan.find(need.as_str()).map(|it| &statuses[it.number()]);
+            let state = other.map_or("", |it| word(it.state));
+            let reason = other.and_then(|it| it.reason.as_ref()).map(|it| format!(", {it}")).unwrap_or_default();
+            let _ = writeln!(text, "  waits for {need} ({state}{reason})");
+        }
         text.truncate(text.trim_end().len());
         data(&text)?;
     }
     Ok(())
-}
-
-/// `status`.
-pub(in crate::cli) fn status_text(
-    context: &Context,
-    statuses: &[Status],
-    last: &LastRun,
-    sizes: &[(&str, u64)],
-) -> Result<(), FsError> {
-    let [fresh, dirty, maybe] = [State::Fresh, State::Dirty, State::Maybe].map(|it| count(statuses, it));
-    let mut text = format!(
-        "{} on {}: {}, {fresh} fresh, {dirty} dirty, {maybe} maybe\n",
-        context.workspace.name,
-        context.workspace.platform,
-        nodes(statuses.len())
-    );
-    for ((_, node), status) in context.plan.iter().zip(statuses) {
-        let took = match last.nodes.get(&node.id) {
-            Some((NodeResult::Failed, _, took)) => format!("failed after {}", seconds(*took)),
-            Some((NodeResult::Built, _, took)) => format!("took {}", seconds(*took)),
-            _ => String::new(),
-        };
-        let _ = writeln!(text, "  {}  {:<60} {took}", word(status.state), node.id.to_string());
-    }
-    for (name, size) in sizes {
-        let _ = writeln!(text, "  {name:<10} {}", bytes(*size));
-    }
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    data(&lines.join("\n"))
 }
 
 /// `lock`: what moved, a line for each package under the name of its environment.

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of: what any single test is about.
 
+mod mounts;
 mod normalise;
 mod project;
 mod ran;
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use mounts::Mounts;
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};

@@ -21,6 +21,8 @@ pub(crate) struct Project {
     scratch: Arc<TempDir>,
     cache: Arc<TempDir>,
     variables: BTreeMap<String, String>,
+    /// What the program is started by, when it is another user.
+    starter: Vec<String>,
 }
 
 impl Project {
@@ -37,7 +39,14 @@ impl Project {
         for other in ["home", "tmp"] {
             fs::create_dir(room.path().join(other)).unwrap();
         }
-        Self { folder, room, scratch: Arc::new(short_folder()), cache: cache(), variables: BTreeMap::new() }
+        Self {
+            folder,
+            room,
+            scratch: Arc::new(short_folder()),
+            cache: cache(),
+            variables: BTreeMap::new(),
+            starter: Vec::new(),
+        }
     }
 
     /// A copy of an example, without what a run of it may have left there.
@@ -77,8 +86,13 @@ impl Project {
 
     /// Sets a variable for every run.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.variables.insert(name.to_owned(), value.as_ref().to_str().unwrap().to_owned());
+        self.set(name, value);
         self
+    }
+
+    /// Sets a variable for every run from now on.
+    pub(crate) fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.variables.insert(name.to_owned(), value.as_ref().to_str().unwrap().to_owned());
     }
 
     /// Builds in the same place as another project does, as two users of one machine do.
@@ -134,6 +148,47 @@ impl Project {
         self.folder = to;
     }
 
+    /// Goes on with a copy of the project's folder, with all that runs have made in it; the original stays as it is.
+    pub(crate) fn clone_to(&mut self, name: &str) {
+        let to = self.room.path().join(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        assert!(Command::new("cp").arg("-a").args([&self.folder, &to]).status().unwrap().success());
+        self.folder = to;
+    }
+
+    /// Goes on with another folder, which an earlier move or copy has left there.
+    pub(crate) fn go_to(&mut self, name: &str) {
+        self.folder = self.room.path().join(name);
+        assert!(self.folder.is_dir());
+    }
+
+    /// Runs the program as another user from now on, to whom everything here is given. Only root can do that; for anybody
+    /// else the user stays.
+    pub(crate) fn become_nobody(&mut self) {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let program = self.beside("envbuild");
+        fs::copy(env!("CARGO_BIN_EXE_envbuild"), &program).unwrap();
+        self.give_to("65534");
+        let words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
+        self.starter = words.map(str::to_owned).to_vec();
+    }
+
+    /// Takes everything back.
+    pub(crate) fn become_ourselves(&mut self) {
+        if !self.starter.is_empty() {
+            self.give_to("0");
+            self.starter.clear();
+        }
+    }
+
+    fn give_to(&self, user: &str) {
+        let folders = [self.room.path(), self.scratch.path()];
+        let mut command = Command::new("chown");
+        assert!(command.args(["-R", "-h", &format!("{user}:{user}")]).args(folders).status().unwrap().success());
+    }
+
     /// The one file in a folder of the project whose name begins so.
     #[track_caller]
     pub(crate) fn only(&self, folder: &str, beginning: &str) -> PathBuf {
@@ -150,7 +205,14 @@ impl Project {
 
     /// The program, ready to be started in the project's folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_envbuild"));
+        let mut command = match self.starter.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest);
+                command
+            }
+            None => Command::new(env!("CARGO_BIN_EXE_envbuild")),
+        };
         command.args(arguments);
         self.pin(&mut command);
         command

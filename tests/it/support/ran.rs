@@ -116,6 +116,12 @@ impl Plan {
         ids(&self.0, |it| it["kind"] == kind).into_iter().map(plain).collect()
     }
 
+    /// One node's entry.
+    #[track_caller]
+    pub(crate) fn node(&self, id: &str) -> &Value {
+        node(&self.0, id)
+    }
+
     /// The ids of the nodes in a state.
     pub(crate) fn with(&self, state: &str) -> Vec<String> {
         ids(&self.0, |it| it["state"] == state)
