@@ -49,7 +49,7 @@ impl Store {
         }
         // Whatever a killed run left half done is in scratch, or has a temporary name beside its place.
         fs::remove_dir_all(&self.scratch())?;
-        for folder in ["records", "builds", "announced", "cache/rendered", "cache/sources", "envs", ""] {
+        for folder in ["records", "builds", "announced", "cache", "cache/rendered", "cache/sources", "envs", ""] {
             fs::sweep(&self.root.join(folder))?;
         }
         Ok(lock)
