@@ -69,6 +69,19 @@ fn ctrl_c_ends_the_children_and_gives_status_130() {
     }
 }
 
+#[test]
+fn a_run_of_nohup_outlives_its_terminal() {
+    let (project, gate) = gated();
+    let project = project.started_by(&["nohup"]);
+    let run = Running::start(&project, &["all", "--format", "json"]);
+    gate.reached();
+    run.signal(Signal::HUP);
+    gate.open();
+    let ran = run.wait().success();
+    assert_eq!(ran.report().with("skipped"), Vec::<String>::new());
+    project.assert_fresh();
+}
+
 /// A package whose script starts a daemon in a session of its own that holds the output open, says its number, and waits.
 fn with_daemon() -> (Project, Gate, std::path::PathBuf) {
     let project = Project::new();

@@ -21,7 +21,7 @@ pub(crate) struct Project {
     scratch: Arc<TempDir>,
     cache: Arc<TempDir>,
     variables: BTreeMap<String, String>,
-    /// What the program is started by, when it is another user.
+    /// What the program is started by, when that is not the test itself.
     starter: Vec<String>,
 }
 
@@ -173,6 +173,12 @@ impl Project {
         self.give_to("65534");
         let words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
         self.starter = words.map(str::to_owned).to_vec();
+    }
+
+    /// The same project, whose program is started by these words.
+    pub(crate) fn started_by(mut self, words: &[&str]) -> Self {
+        self.starter = [words, &[env!("CARGO_BIN_EXE_envbuild")]].concat().into_iter().map(str::to_owned).collect();
+        self
     }
 
     /// Takes everything back.
