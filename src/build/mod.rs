@@ -11,6 +11,7 @@ mod check;
 mod error;
 mod frozen;
 mod job;
+mod kinds;
 mod leftover;
 mod log;
 mod output;

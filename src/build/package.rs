@@ -9,7 +9,7 @@ use rattler_build::{
 };
 use rattler_build_recipe::stage1::TestType;
 
-use super::{BuildError, bytecode, error::report_text};
+use super::{BuildError, bytecode, error::report_text, kinds};
 use crate::{base::with_causes, rt::Rt};
 
 /// Builds an output and gives it back completed, with the path of its archive in the build folder.
@@ -55,6 +55,7 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
     script.map_err(|error| script_error(&package, &folder, error))?;
 
     let unpackaged = |reason| BuildError::Package { package: package.clone(), reason, folder: folder.clone() };
+    kinds::check(&output, &installed)?.map_err(unpackaged)?;
     bytecode::compile(&mut output, &installed).await?;
     output.build_configuration.channels.clear();
     let archive = output.create_package(tools, Some(&installed)).await;

@@ -95,3 +95,19 @@ fn a_process_that_a_build_script_leaves_behind_does_not_hold_the_build_up() {
     let log = project.read(".envbuild/logs/build+thing.log");
     assert!(log.contains("left `sleep` running"), "{log}");
 }
+
+#[test]
+fn what_is_no_file_folder_or_link_is_refused_unless_the_recipe_leaves_it_out() {
+    let recipe = |more: &str| {
+        format!(
+            "package:\n  name: odd\n  version: 1.0.0\nbuild:\n  noarch: generic\n  script:\n    - mkdir -p $PREFIX/share\n    - \
+             mkfifo $PREFIX/share/pipe\n    - echo odd > $PREFIX/share/odd\n{more}"
+        )
+    };
+    let manifest = "[project]\nname = \"p\"\n[recipes.odd]\npath = \"recipes/odd\"\n";
+    let project = Project::new().manifest(manifest).recipe("odd", &recipe(""));
+    project.run(&["build"]).failure(1).says("`share/pipe` is a named pipe");
+    project.write("recipes/odd/recipe.yaml", &recipe("  files: [share/odd]\n"));
+    project.run(&["build"]).success();
+    project.assert_fresh();
+}
