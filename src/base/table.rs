@@ -92,10 +92,10 @@ impl Table {
         if news.is_empty() {
             return Ok(());
         }
-        let stays = |(name, row): &(&Box<str>, &Row)| {
-            !news.contains_key(&***name) && (row.used.load(Ordering::Relaxed) || keep(name))
-        };
-        let old = self.rows.iter().filter(stays).map(|(name, row)| (&**name, &self.text[row.value.clone()]));
+        let stays =
+            |(name, row): &(&str, &Row)| !news.contains_key(*name) && (row.used.load(Ordering::Relaxed) || keep(name));
+        let rows = self.rows.iter().map(|(name, row)| (&**name, row));
+        let old = rows.filter(stays).map(|(name, row)| (name, &self.text[row.value.clone()]));
         let new = news.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)));
         let mut body = String::with_capacity(self.text.len());
         // Sorted, so that the same rows are the same file.

@@ -5,9 +5,12 @@
 mod error;
 mod index;
 mod local;
+mod publish;
 mod published;
+mod remove;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use error::ChannelError;
 pub use local::LocalChannel;

@@ -13,6 +13,9 @@ use crate::workspace::{Package, Workspace};
 /// Axis values in force.
 type Values = BTreeMap<String, String>;
 
+/// Cells that a cell needs itself at run time, by the cell and the axis values in force.
+type Direct = HashMap<(usize, Values), Rc<[usize]>>;
+
 /// The package cells of a workspace, by package name.
 pub(super) struct Catalogue<'a> {
     packages: &'a [Package],
@@ -22,7 +25,7 @@ pub(super) struct Catalogue<'a> {
     /// The versions that a spec asks for; the same few specs are met again and again.
     specs: RefCell<HashMap<String, Option<VersionSpec>>>,
     /// What a cell needs itself at run time where some axis values are in force.
-    direct: RefCell<HashMap<(usize, Values), Rc<[usize]>>>,
+    direct: RefCell<Direct>,
 }
 
 /// The package cells that one package cell needs.

@@ -6,6 +6,7 @@
 mod brief;
 mod error;
 mod layout;
+mod memory;
 mod record;
 mod shelves;
 

@@ -19,7 +19,7 @@ use crate::{
 pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exit> {
     let RunArgs { words, how, format } = args;
     let built = Stage::Kind(Kind::Build);
-    let Ended { context, report, closed, lock: _lock } = stage::bring_up_to_date(world, words, how, Reach::to(built))?;
+    let Ended { context, report, closed, lock } = stage::bring_up_to_date(world, words, how, Reach::to(built))?;
     ui::summary(&context, &report, &world.global);
     if stage::exit(&report) != Exit::Success {
         if *format == Format::Json {
@@ -29,6 +29,10 @@ pub(in crate::cli) fn check(world: &World, args: &RunArgs) -> miette::Result<Exi
         return Ok(stage::exit(&report));
     }
     closed?;
+    let _lock = match lock {
+        Some(lock) => lock,
+        None => stage::lock(&context.workspace.root, world, &context.cancel)?,
+    };
     let (names, _) = parse_overrides(words);
     let goals = resolve_goals(&context.workspace, built, &names)?;
     let mut wanted: Vec<Index> = context.plan.wanted(&goals).into_iter().collect();

@@ -10,6 +10,7 @@ use super::{
     stage::{self, Ended},
 };
 use crate::{
+    base::fs,
     cli::{Exit, args::ExecArgs, project::UsageError, ui},
     exec::activated,
     manifest::closest,
@@ -30,6 +31,8 @@ pub(in crate::cli) fn run(world: &World, args: ExecArgs) -> miette::Result<Exit>
     closed?;
     let environment = context.workspace.environments.iter().find(|it| it.name == name);
     let environment = environment.ok_or_else(|| miette::miette!("`{name}` is planned and not there"))?;
+    // Activation makes a temporary file there. Where nothing can be written, it makes it elsewhere.
+    drop(fs::create_dir_all(&context.store.scratch()));
     let variables = activated(&context, environment)?;
     drop(lock);
     let (program, arguments) = command.split_first().expect("clap asks for at least one word");

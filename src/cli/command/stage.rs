@@ -82,8 +82,8 @@ pub(super) fn bring_up_to_date(
         Err(StoreError::ReadOnly(error)) => Err(error),
         taken => Ok(taken?),
     };
-    fs::temporary_files_in(&Store::at(&root).scratch());
     if lock.is_ok() {
+        fs::temporary_files_in(&Store::at(&root).scratch());
         // What a killed run was writing: archives, and the lock file.
         for folder in [root.join("dist"), root.clone()] {
             fs::sweep(&folder)?;

@@ -109,7 +109,8 @@ fn two_hundred_kills_at_any_time_leave_no_trace() {
     };
     let started = Instant::now();
     clean(&project);
-    let longest = started.elapsed();
+    // On a machine that is busy the test is not longer, it only kills earlier.
+    let longest = (started.elapsed() / 2).min(Duration::from_secs(3));
     let (mut kills, mut edits) = (0, 0);
     while kills < KILLS {
         let mut tries = 0;
