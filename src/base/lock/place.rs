@@ -106,7 +106,7 @@ impl Own {
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
-        fs::remove_file(&end)?;
+        remove_twice(&end)?;
         removed.map(|()| true)
     }
 
@@ -117,7 +117,7 @@ impl Own {
         let linked = write(&draft, &self.bytes).and_then(|()| std::fs::hard_link(&draft, place));
         // A draft that stays is tidied away later. It is no reason to give up a claim that is in its place: its owner lives,
         // and nobody could take it away.
-        drop(fs::remove_file(&draft));
+        drop(remove_twice(&draft));
         Ok(match linked {
             Ok(()) => true,
             // A server may have done it and its answer was lost; the second try then finds our own.
@@ -153,7 +153,7 @@ impl Held {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let removed = self.remove();
-                fs::remove_file(&end)?;
+                remove_twice(&end)?;
                 removed
             }
             // On a full disk nobody can take anything anyhow.
@@ -165,9 +165,14 @@ impl Held {
     fn remove(&self) -> Result<(), FsError> {
         let there = look(&self.place)?;
         let is_ours = there.is_some_and(|it| it.owner().is_some_and(|it| it.token == self.claim.token));
-        // While this process lives, a claim that stays keeps everybody out, this process too: one more try.
-        if is_ours { fs::remove_file(&self.place).or_else(|_| fs::remove_file(&self.place)) } else { Ok(()) }
+        // While this process lives, a claim that stays keeps everybody out, this process too.
+        if is_ours { remove_twice(&self.place) } else { Ok(()) }
     }
+}
+
+/// Removes a file, with one more try: a server may have been too busy for the first.
+fn remove_twice(path: &Path) -> Result<(), FsError> {
+    fs::remove_file(path).or_else(|_| fs::remove_file(path))
 }
 
 /// Removes what takers that were killed have left beside the claim. Whoever calls it holds the lock. On a disk of this
