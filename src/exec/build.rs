@@ -144,7 +144,8 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
 
 /// A package whose recipe was edited in the meantime is not recorded: its key speaks of the text before.
 fn check_unchanged(context: &Context, package: &Package) -> Result<(), ExecError> {
-    let outer = outer_sources(package).into_iter().map(|it| package.folder().join(it));
+    let own = context.scans.of(package.folder(), &context.stamps)?;
+    let outer = outer_sources(package, &own).into_iter().map(|it| package.folder().join(it));
     for path in std::iter::once(package.folder().to_owned()).chain(outer) {
         if !context.scans.still(&path, &context.stamps)? {
             let path = path.strip_prefix(&context.workspace.root).unwrap_or(&path).display().to_string();

@@ -53,6 +53,7 @@ pub fn look(context: &Context, index: Index, outputs: &Outputs) -> Result<Look, 
     let inputs = inputs_of(context, node, outputs)?;
     let key = inputs.key();
     if let Some((known, output)) = context.store.brief(&node.id)
+        && !context.updates(index)
         && known == key
         && damage(context, node, &output)?.is_none()
     {

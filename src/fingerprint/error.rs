@@ -11,8 +11,8 @@ pub enum FingerprintError {
     #[error(transparent)]
     #[diagnostic(code(envbuild::fingerprint::file))]
     File(#[from] FsError),
-    /// A path source that is not there.
-    #[error("the source `{path}` of `{package}` does not exist")]
+    /// A path source, a patch or a script that is not there.
+    #[error("the source, patch or script `{path}` of `{package}` does not exist")]
     #[diagnostic(code(envbuild::fingerprint::missing_source), help("it is looked for relative to the recipe's folder"))]
     MissingSource {
         /// As the recipe names it.

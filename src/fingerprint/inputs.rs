@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Entry, FingerprintError, Inputs};
+use super::{Entry, FingerprintError, Inputs, tree::LINK};
 use crate::{
     base::{Digest, FsError},
     plan::NodeId,
@@ -62,10 +62,14 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
     for (axis, value) in &package.cell.variant {
         inputs.add(format!("variant/{axis}"), value);
     }
-    for entry in scan(package.folder())?.iter() {
+    for (name, value) in &package.cell.environment {
+        inputs.add(format!("environment/{name}"), value.as_ref().map_or("not set".to_owned(), |it| format!("={it}")));
+    }
+    let own = scan(package.folder())?;
+    for entry in own.iter() {
         inputs.add(format!("recipe/{}", entry.path), &entry.value);
     }
-    for path in outer_sources(package) {
+    for path in outer_sources(package, &own) {
         let place = package.folder().join(&path);
         if !place.exists() {
             return Err(FingerprintError::MissingSource { path, package: package.id.clone() });
@@ -92,8 +96,16 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
     Ok(inputs)
 }
 
-/// Path sources that the scan of the recipe's folder does not see, as the recipe names them.
-pub fn outer_sources(package: &Package) -> Vec<String> {
+/// Path sources, patches and scripts that `own`, the scan of the recipe's folder, does not see, as the recipe names them.
+pub fn outer_sources(package: &Package, own: &[Entry]) -> Vec<String> {
+    // A path that passes through a link of the folder ends where the link leads.
+    let through_link = |path: &str| {
+        let path: PathBuf = Path::new(path).components().filter(|it| *it != Component::CurDir).collect();
+        path.ancestors().filter_map(Path::to_str).any(|part| {
+            let at = own.binary_search_by(|entry| entry.path.as_str().cmp(part));
+            at.is_ok_and(|at| own[at].value.starts_with(LINK))
+        })
+    };
     let outside = |path: &str| {
         let mut depth = 0_i32;
         for part in Path::new(path).components() {
@@ -114,7 +126,7 @@ pub fn outer_sources(package: &Package) -> Vec<String> {
         .sources
         .iter()
         .filter_map(|source| match source {
-            Source::Path(path) if outside(path) => Some(path.clone()),
+            Source::Path(path) if outside(path) || through_link(path) => Some(path.clone()),
             _ => None,
         })
         .collect();

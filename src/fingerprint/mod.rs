@@ -3,7 +3,7 @@
 //! | input | enters the key of | not entering, on purpose |
 //! | --- | --- | --- |
 //! | every file of the recipe's folder: name, bytes, exec bit, link target | build | times, owners, the folder's place |
-//! | path sources outside the folder, likewise | build | |
+//! | path sources, patches and scripts outside the folder, likewise | build | |
 //! | the scratch folder, which compiled files may name | build | |
 //! | the used axis values, the platform, the engine's version | build | axes that the recipe does not use |
 //! | the host's label, run paths, libraries, for a host-bound package | build | `-j`, HOME, the user |

@@ -18,12 +18,16 @@ const IGNORED: &[&str] = &[".git", ".hg", ".svn", ".DS_Store", "__pycache__"];
 pub struct Entry {
     /// Its path relative to the folder, with `/` between the parts.
     pub path: String,
-    /// A digest of its content; followed by ` x` when it may be executed; `-> target` for a link.
+    /// A digest of its content; followed by ` x` when it may be executed; `-> target` for a link, followed by what the
+    /// file holds when it leads to a file outside the folder.
     pub value: String,
 }
 
 /// How many files have to be read before it is worth to wake other threads.
 const MANY: usize = 16;
+
+/// What the value of a link begins with.
+pub(super) const LINK: &str = "-> ";
 
 /// A file or link that was found: its path as shown, its place, its stamp.
 type Found = (String, PathBuf, Metadata);
@@ -41,7 +45,7 @@ pub fn scan(root: &Path, stamps: &Stamps) -> Result<Vec<Entry>, FsError> {
     } else {
         files.push((String::new(), root.to_owned(), metadata));
     }
-    let entry = |(path, file, metadata): Found| Ok(Entry { path, value: value(&file, &metadata, stamps)? });
+    let entry = |(path, file, metadata): Found| Ok(Entry { path, value: value(root, &file, &metadata, stamps)? });
     let unknown = files.iter().filter(|(_, file, metadata)| !stamps.knows_bytes(file, metadata)).take(MANY).count();
     let mut entries = if unknown < MANY {
         files.into_iter().map(entry).collect::<Result<Vec<_>, FsError>>()?
@@ -63,12 +67,7 @@ fn walk(root: &Path, folder: (&Path, &Metadata), stamps: &Stamps, files: &mut Ve
             walk(root, (&path, &metadata), stamps, files)?;
         } else {
             let relative = path.strip_prefix(root).unwrap_or(&path);
-            // Names that are not UTF-8 must stay distinct from each other: hexadecimal, not a replacement character.
-            let shown = match relative.to_str() {
-                Some(text) => text.to_owned(),
-                None => format!("bytes:{}", hex::encode(relative.as_os_str().as_bytes())),
-            };
-            files.push((shown, path, metadata));
+            files.push((shown(relative), path, metadata));
         }
     }
     Ok(())
@@ -95,17 +94,50 @@ fn is_ignored(name: &str) -> bool {
     editor || IGNORED.contains(&name)
 }
 
-fn value(file: &Path, metadata: &Metadata, stamps: &Stamps) -> Result<String, FsError> {
+fn value(root: &Path, file: &Path, metadata: &Metadata, stamps: &Stamps) -> Result<String, FsError> {
     if metadata.is_symlink() {
         let target = stamps.fact("target", file, metadata, || {
             let target = std::fs::read_link(file).map_err(|source| FsError::new("read the link", file, source))?;
-            Ok(target.to_string_lossy().into_owned())
+            Ok(shown(&target))
         })?;
-        return Ok(format!("-> {target}"));
+        return Ok(format!("{LINK}{target}{}", behind(root, file, stamps)?));
     }
+    refuse_special(file, metadata)?;
     let digest = stamps.digest(file, metadata)?;
     let executable = if metadata.permissions().mode() & 0o111 != 0 { " x" } else { "" };
     Ok(format!("{digest}{executable}"))
+}
+
+/// A path as text. Those that are not UTF-8 must stay distinct from each other: hexadecimal, no replacement character.
+fn shown(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => format!("bytes:{}", hex::encode(path.as_os_str().as_bytes())),
+    }
+}
+
+/// What a link adds to its value when it leads to a file that lies outside the folder, where nothing else looks at it.
+fn behind(root: &Path, link: &Path, stamps: &Stamps) -> Result<String, FsError> {
+    let (Ok(file), Ok(root)) = (link.canonicalize(), root.canonicalize()) else { return Ok(String::new()) };
+    if file.starts_with(root) {
+        return Ok(String::new());
+    }
+    match file.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => {
+            let executable = if metadata.permissions().mode() & 0o111 != 0 { " x" } else { "" };
+            Ok(format!(" ({}{executable})", stamps.digest(&file, &metadata)?))
+        }
+        _ => Ok(String::new()),
+    }
+}
+
+/// Pipes, sockets and devices have no content, and whoever opens one may wait for ever.
+fn refuse_special(file: &Path, metadata: &Metadata) -> Result<(), FsError> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let why = std::io::Error::other("it is a pipe, a socket or a device; a recipe and its sources are made of files");
+    Err(FsError::new("read", file, why))
 }
 
 #[cfg(test)]

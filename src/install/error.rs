@@ -34,7 +34,12 @@ pub enum InstallError {
     },
     /// A package's file is not there.
     #[error("the package `{}` is gone", .0.display())]
-    #[diagnostic(code(envbuild::install::gone), help("build it again with `envbuild build`"))]
+    #[diagnostic(
+        code(envbuild::install::gone),
+        help(
+            "one of the project is built again by `envbuild build`; one of a base channel is replaced by `envbuild lock --update`"
+        )
+    )]
     Gone(PathBuf),
     /// A package's file holds other bytes than the lock file says.
     #[error("the package `{}` has the sha256 {found}, and {expected} was expected", path.display())]

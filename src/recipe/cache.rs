@@ -1,17 +1,18 @@
-//! Rendered recipes, kept: rendering is a function of the recipe's text, the axes, the platform and the engine.
+//! Rendered recipes, kept: rendering is a function of the recipe's text, the axes, the platform, the engine, and
+//! the variables of the environment that it asks for.
 
 use std::{fs::Metadata, path::Path};
 
 use rattler_conda_types::Subdir;
 
-use super::{Axes, Recipe, RecipeError, read};
+use super::{Axes, Recipe, RecipeError, mentioned::still, read};
 use crate::base::{Digest, Stamps, Table};
 
 /// The version of rattler-build's library that renders and builds; part of every key that depends on it.
 pub const ENGINE: &str = "rattler_build_core 0.2.24";
 
 /// Changes when the form of [`Recipe`] does, so that an older program's lines are not read as ours.
-const FORM: &str = "recipes 6";
+const FORM: &str = "recipes 7";
 
 /// Recipes that were rendered, kept between runs.
 #[derive(Debug)]
@@ -41,7 +42,9 @@ impl Rendered {
     ) -> Result<Recipe, RecipeError> {
         let text = stamps.digest(file, metadata)?;
         let name = self.name(text);
-        if let Some(recipe) = self.rows.get(&name).and_then(|it| serde_json::from_str(&it).ok()) {
+        if let Some(recipe) = self.rows.get(&name).and_then(|it| serde_json::from_str::<Recipe>(&it).ok())
+            && still(&recipe.environment)
+        {
             return Ok(recipe);
         }
         let recipe = read(file, axes, platform)?;

@@ -14,6 +14,9 @@ pub struct Recipe {
     pub variables: BTreeSet<String>,
     /// Requirements without a version, which an axis of that name would pin.
     pub free: BTreeSet<String>,
+    /// The variables of the environment that it asks for, with their values when it was rendered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Option<String>>,
 }
 
 /// One package that a recipe makes for one combination of axis values.
@@ -44,8 +47,11 @@ pub struct Cell {
     /// What else decides how its build and host environments come out: the run exports that it ignores, and whether the
     /// two environments are one. One line each, sorted.
     pub environment_settings: Vec<String>,
-    /// Where its source comes from.
+    /// Where its source comes from, and what else it names: patches and the file of its script.
     pub sources: Vec<Source>,
+    /// The variables of the environment that its recipe asks for, with their values; none for one that is not set.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Option<String>>,
 }
 
 impl Cell {

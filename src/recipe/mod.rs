@@ -5,6 +5,7 @@
 mod cache;
 mod cell;
 mod error;
+mod mentioned;
 mod read;
 mod render;
 

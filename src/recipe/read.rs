@@ -18,6 +18,7 @@ use rattler_conda_types::Subdir;
 
 use super::{
     Axes, Cell, Recipe, RecipeError, Requirement, Source,
+    mentioned::{files, surroundings},
     render::{parse, render},
 };
 
@@ -28,12 +29,19 @@ use super::{
 pub fn read(file: &Path, axes: &Axes, platform: Subdir) -> Result<Recipe, RecipeError> {
     let (source, parsed) = parse(file)?;
     let rendered = render(&source, &parsed, axes, platform)?;
-    let one = |it| cell(it, (&rendered, axes), source.as_ref());
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let environment = surroundings(source.as_ref());
+    let one = |it: &RenderedVariant| {
+        let mut cell = cell(it, (&rendered, axes), source.as_ref());
+        cell.sources.extend(files(&it.recipe, folder));
+        cell.environment.clone_from(&environment);
+        cell
+    };
     let cells = rendered.iter().filter(|it| !it.recipe.build.skip).map(one).collect();
     let defined = defined_by(&parsed);
     let variables = parsed.used_variables().into_iter().filter(|it| !defined.contains(it)).collect();
     let free = parsed.free_specs().iter().map(|it| it.as_normalized().to_owned()).collect();
-    Ok(Recipe { cells, variables, free })
+    Ok(Recipe { cells, variables, free, environment })
 }
 
 /// The names that a recipe gives values to in its own `context`.
@@ -82,6 +90,7 @@ fn cell(rendered: &RenderedVariant, (all, axes): (&[RenderedVariant], &Axes), te
         strong_run_exports: exported(&recipe.requirements.run_exports, &[Strength::Strong]),
         environment_settings: environment_settings(recipe),
         sources: recipe.source.iter().chain(staged).map(source).collect(),
+        environment: BTreeMap::new(),
     }
 }
 

@@ -20,6 +20,7 @@ mod host;
 mod locking;
 mod locks;
 mod matrix;
+mod mentioned;
 mod mpi;
 mod noop;
 mod packs;

@@ -132,7 +132,7 @@ impl FileLock {
             } else {
                 match own.take(&mut watch, means.pulse) {
                     Ok(place::Taking::Done(held)) => {
-                        place::tidy(&own, &mut watch);
+                        place::tidy(&own, &mut watch, flock.is_some());
                         return Ok(Self { path: path.to_owned(), _claim: Some(held), _flock: flock });
                     }
                     Ok(place::Taking::InTheWay(found)) => Some(found),

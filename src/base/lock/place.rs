@@ -106,7 +106,7 @@ impl Own {
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
-        fs::remove_file(&end)?;
+        remove_twice(&end)?;
         removed.map(|()| true)
     }
 
@@ -115,8 +115,10 @@ impl Own {
         let fail = |source| FsError::new("write", place, source);
         let draft = with_behind(&self.place, &format!(".new-{}", self.claim.token));
         let linked = write(&draft, &self.bytes).and_then(|()| std::fs::hard_link(&draft, place));
-        let removed = fs::remove_file(&draft);
-        let put = match linked {
+        // A draft that stays is tidied away later. It is no reason to give up a claim that is in its place: its owner lives,
+        // and nobody could take it away.
+        drop(remove_twice(&draft));
+        Ok(match linked {
             Ok(()) => true,
             // A server may have done it and its answer was lost; the second try then finds our own.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -132,8 +134,7 @@ impl Own {
                 }
             },
             Err(error) => return Err(fail(error)),
-        };
-        removed.map(|()| put)
+        })
     }
 }
 
@@ -152,7 +153,7 @@ impl Held {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let removed = self.remove();
-                fs::remove_file(&end)?;
+                remove_twice(&end)?;
                 removed
             }
             // On a full disk nobody can take anything anyhow.
@@ -164,18 +165,30 @@ impl Held {
     fn remove(&self) -> Result<(), FsError> {
         let there = look(&self.place)?;
         let is_ours = there.is_some_and(|it| it.owner().is_some_and(|it| it.token == self.claim.token));
-        if is_ours { fs::remove_file(&self.place) } else { Ok(()) }
+        // While this process lives, a claim that stays keeps everybody out, this process too.
+        if is_ours { remove_twice(&self.place) } else { Ok(()) }
     }
 }
 
-/// Removes what takers that were killed have left beside the claim. Whoever calls it holds the lock.
-pub(super) fn tidy(own: &Own, watch: &mut Watch) {
+/// Removes a file, with one more try: a server may have been too busy for the first.
+fn remove_twice(path: &Path) -> Result<(), FsError> {
+    fs::remove_file(path).or_else(|_| fs::remove_file(path))
+}
+
+/// Removes what takers that were killed have left beside the claim. Whoever calls it holds the lock. On a disk of this
+/// machine nobody drafts a claim who does not hold the flock: a draft that is cut short says no more whose it is.
+pub(super) fn tidy(own: &Own, watch: &mut Watch, holds_flock: bool) {
     let Some((folder, name)) = own.place.parent().zip(own.place.file_name()) else { return };
+    let is_alone = holds_flock && File::open(folder).is_ok_and(|it| is_local(&it));
     let name = name.to_string_lossy();
     // What cannot be removed now is removed by another.
     for path in fs::list(folder).unwrap_or_default() {
         let Some(file) = path.file_name().map(|it| it.to_string_lossy().into_owned()) else { continue };
         let Some(rest) = file.strip_prefix(&*name).filter(|it| !it.is_empty()) else { continue };
+        if is_alone && rest.starts_with(".new-") {
+            drop(fs::remove_file(&path));
+            continue;
+        }
         let Ok(Some(found)) = look(&path) else { continue };
         if !watch.is_dead(&path, &found) {
             continue;

@@ -66,6 +66,10 @@ pub(super) fn at_every_step(mut check: impl FnMut(u64) -> Option<(String, String
     while let Some((what, flaw)) = check(at) {
         if !flaw.is_empty() {
             flaws.push(format!("write {at}, {what}:\n{flaw}"));
+            // What is wrong everywhere is seen by now.
+            if flaws.len() == 8 {
+                break;
+            }
         }
         at += 1;
     }

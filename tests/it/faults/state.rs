@@ -26,8 +26,10 @@ impl Outcome {
             let files = if place.is_file() { vec![PathBuf::new()] } else { files_below(&place) };
             for file in files {
                 let path = if file.as_os_str().is_empty() { place.clone() } else { place.join(file) };
-                // Whoever held the lock last is in it, and the prefix's history says when.
-                if path.ends_with("output/.lock") || path.ends_with("conda-meta/history") {
+                // Whoever held the lock last is in it, and the prefix's history says when. The end of a claim that could not be
+                // removed goes when the channel is locked the next time.
+                let is_end = path.to_string_lossy().contains("output/.lock.owner.end-");
+                if is_end || path.ends_with("output/.lock") || path.ends_with("conda-meta/history") {
                     continue;
                 }
                 let about = path.symlink_metadata().unwrap();

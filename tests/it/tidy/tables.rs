@@ -88,7 +88,7 @@ pub(super) const WORDS: &[(&str, &[&str])] = &[
     ("bail!", &["cli/"]),
     ("IntoDiagnostic", &["cli/"]),
     ("Command::new", &["build/bytecode.rs", "cli/command/run.rs", "exec/", "install/bytecode.rs"]),
-    ("std::env::", &["main.rs", "cli/"]),
+    ("std::env::", &["main.rs", "cli/", "recipe/mentioned.rs"]),
     ("println!", &[]),
     ("eprintln!", &[]),
 ];

@@ -70,6 +70,8 @@ fn age_the_engine(project: &Project) {
         let inputs: Inputs = serde_json::from_value(record["inputs"].clone()).unwrap();
         record["key"] = Value::from(inputs.key().to_string());
         let bytes = serde_json::to_vec_pretty(&record).unwrap();
+        // As the program does: a record is another file each time, and their folder shows it.
+        fs::remove_file(records.join(name)).unwrap();
         fs::write(records.join(name), &bytes).unwrap();
         fs::write(builds.join(format!("{}.json", inputs.key())), &bytes).unwrap();
     }
