@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Context, ExecError};
 use crate::{
     base::{fs, users_of},
-    build, fetch,
+    build, conda, fetch,
     plan::Kind,
     recipe::Source,
     store::{Output, Shelf},
@@ -104,6 +104,15 @@ pub fn garbage(context: &Context) -> Result<Garbages, ExecError> {
     let mut kept = Vec::new();
     let found = found(context, &mut kept)?;
     let mut garbage = judge(&found, &references(context)?);
+    let named: BTreeSet<&PathBuf> = found.builds.iter().filter_map(|(_, archive)| archive.as_ref()).collect();
+    garbage.retain(|it| {
+        // What people put beside our packages is theirs.
+        let ours = it.category != Category::Packages || named.contains(&it.path) || is_sealed(&it.path);
+        if !ours {
+            kept.push((it.path.clone(), "no package of this program, or damaged".to_owned()));
+        }
+        ours
+    });
     let folders: Vec<PathBuf> = garbage.iter().map(|it| it.path.clone()).filter(|it| it.is_dir()).collect();
     let users = users_of(&folders);
     garbage.retain(|it| match users.get(&it.path) {
@@ -114,6 +123,18 @@ pub fn garbage(context: &Context) -> Result<Garbages, ExecError> {
         None => true,
     });
     Ok(Garbages { garbage, kept })
+}
+
+fn is_sealed(archive: &Path) -> bool {
+    conda::sealed_content(archive).is_ok_and(|it| it.is_some())
+}
+
+/// Whether an archive or a checksum in `dist/` was made by this program: the checksum names the archive.
+fn is_pack(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let archive = name.trim_end_matches(".sha256");
+    let checksum = fs::read(&file.with_file_name(format!("{archive}.sha256"))).unwrap_or_default();
+    String::from_utf8_lossy(&checksum).trim_end().ends_with(&format!("  {archive}"))
 }
 
 /// Deletes garbage. Gives what stays, and why: it may have come into use in the meantime.
@@ -176,7 +197,7 @@ fn found(context: &Context, kept: &mut Vec<(PathBuf, String)>) -> Result<Found, 
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with(fs::TEMPORARY) {
                 found.others.push(Garbage { category: Category::Scratch, path });
-            } else if name.trim_end_matches(".sha256").ends_with(&ending) {
+            } else if name.trim_end_matches(".sha256").ends_with(&ending) && is_pack(&path) {
                 found.others.push(Garbage { category: Category::Packs, path });
             }
         }

@@ -203,3 +203,18 @@ fn it_waits_for_a_run_and_spares_the_folder_of_a_build() {
     waiting.wait().success();
     project.assert_fresh();
 }
+
+#[test]
+fn what_people_put_beside_our_files_is_theirs() {
+    let project = finished();
+    let theirs =
+        ["dist/precious-linux-64.tar.zst", "output/noarch/foreign-1.0-0.conda", "output/linux-64/old-1-0.tar.bz2"];
+    for file in theirs {
+        project.write(file, "somebody's own");
+    }
+    let report = project.run(&["gc", "--format", "json"]).success().json();
+    assert!(report["deleted"].as_array().unwrap().is_empty(), "{report:#}");
+    let kept = report["kept"].to_string();
+    assert!(kept.contains("foreign-1.0-0.conda") && kept.contains("old-1-0.tar.bz2"), "{kept}");
+    assert!(theirs.iter().all(|it| project.read(it) == "somebody's own"));
+}
