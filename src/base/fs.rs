@@ -65,6 +65,15 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     std::fs::create_dir_all(path).map_err(|source| FsError::new("make the folder", path, source))
 }
 
+/// Makes sure that a file's folder is there, for a writer that must not make it again when somebody has removed it.
+///
+/// # Errors
+/// When it is not there.
+pub fn require_folder_of(path: &Path) -> Result<(), FsError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    folder.read_dir().map(drop).map_err(|source| FsError::new("find", folder, source))
+}
+
 /// Writes a file beside its place, syncs it and renames it, so that a reader sees the old content or the new one. The
 /// file can be read by everyone (0644 less the umask).
 ///

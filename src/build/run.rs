@@ -44,6 +44,8 @@ fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Resul
     // Before the tests: they install the package, and the cache keeps what it has by its name.
     let sealed = conda::seal(&archive, &job.build_string, &place.root().join("sealed"))?;
     check::check(rt, job, (&output, &sealed.path), &tools)?;
+    // A build whose run was killed may live for a moment: it brings nothing back that the next run has thrown away.
+    fs::require_folder_of(&job.out)?;
     let target = job.out.join(sealed.path.file_name().expect("an archive has a name"));
     fs::copy_atomic(&sealed.path, &target)?;
     Ok(Built {

@@ -61,6 +61,8 @@ pub fn worker(rt: &Rt, job_file: &Path, guard: i32) -> Result<(), ExecError> {
 fn answer<T: Serialize>(job_file: &Path, result: Result<T, BuildError>) -> Result<(), ExecError> {
     let told: Result<&T, String> = result.as_ref().map_err(|error| tell(error));
     let bytes = serde_json::to_vec_pretty(&told).expect("a result holds nothing that JSON cannot say");
+    // Not in a folder that the next run has thrown away, when this one was killed.
+    fs::require_folder_of(job_file)?;
     fs::write_atomic(&result_file(job_file), &bytes)?;
     result.map(drop).map_err(ExecError::from)
 }
