@@ -9,7 +9,7 @@ use crate::support::{Project, Ran, skip, variable};
 
 /// Solves `hello` from the channel, installs it and says where.
 const CLIENT: &str = r#"
-import asyncio, sys
+import asyncio, os, sys
 from rattler import Channel, Gateway, MatchSpec, Platform, install, solve
 
 async def main(url, prefix):
@@ -21,6 +21,9 @@ async def main(url, prefix):
         print(record.name.normalized, record.version)
 
 asyncio.run(main(sys.argv[1], sys.argv[2]))
+sys.stdout.flush()
+# Threads of the library may still end while Python does, which Python takes for a fatal error.
+os._exit(0)
 "#;
 
 /// A Python that can import rattler: the one that is named, or a virtual environment that is made once and kept.
