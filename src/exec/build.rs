@@ -38,6 +38,9 @@ pub(super) fn make(
     check(context, needs)?;
     let mut order = order(context, package, needs, scratch)?;
     order.sources = sources(context, package)?;
+    if !resolve::is_resolved(context, node) {
+        order.locked.clear();
+    }
     let built: Built = worker::run(context, &Order::Build(order), scratch, log)?;
     check_unchanged(context, package)?;
     Ok(built)

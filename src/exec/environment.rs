@@ -9,12 +9,7 @@ use std::{
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
-use super::{
-    Context, ExecError, Job, LockPolicy,
-    build::packages,
-    process,
-    resolve::{PackageName, package_name},
-};
+use super::{Context, ExecError, Job, LockPolicy, build::packages, process, resolve::package_input};
 use crate::{
     base::{Digest, fs},
     install::{self, InstallError, InstallRequest},
@@ -50,8 +45,7 @@ pub(super) fn locked_digest(environment: &LockedEnvironment) -> Digest {
 pub(super) fn packages_of(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
     let locked = context.locked()?;
     let packages = locked.get(&environment.name).map_or(&[][..], |it| &it.packages);
-    let named = packages.iter().map(package_name).map(|PackageName { name, rest }| (name, rest));
-    Ok(named.collect())
+    Ok(packages.iter().map(package_input).collect())
 }
 
 /// The specs of an environment. The manifest room has parsed them before, with values in place of axes.

@@ -163,6 +163,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
                     _ => None,
                 })
                 .collect();
+            let is_resolved = resolve::is_resolved(context, node);
+            let environments = if is_resolved { resolve::inputs(context, package)? } else { BTreeMap::new() };
             let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
             let scratch = &*context.settings.scratch.to_string_lossy();
             build_inputs(&BuildInputs {
@@ -170,7 +172,7 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
                 host: &workspace.host,
                 platform,
                 scratch,
-                environments: &resolve::inputs(context, package)?,
+                environments: &environments,
                 needs: &needs,
                 pins: &pins,
                 scan: &scan,

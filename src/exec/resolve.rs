@@ -13,6 +13,7 @@ use crate::{
     base::Digest,
     build::{Environments, ResolveJob, ResolvePolicy},
     lock::LockedEnvironment,
+    plan::{Kind, Node},
     solve,
     store::Output,
     workspace::Package,
@@ -53,7 +54,7 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     let mut inputs = BTreeMap::new();
     for (environment, name) in ENVIRONMENTS.iter().zip(names(package)) {
         for record in locked.get(&name).map_or(&[][..], |it| &it.packages) {
-            let PackageName { name, rest } = package_name(record);
+            let (name, rest) = package_input(record);
             // Staging outputs may have brought a second version of a package.
             inputs
                 .entry(format!("{environment}-environment/{name}"))
@@ -64,18 +65,17 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     Ok(inputs)
 }
 
-/// A locked package as an input.
-pub(super) struct PackageName {
-    /// Its name.
-    pub(super) name: String,
-    /// Its version, build string and hash.
-    pub(super) rest: String,
-}
-
-pub(super) fn package_name(record: &RepoDataRecord) -> PackageName {
+/// A locked package as an input: its name; its version, build string and hash.
+pub(super) fn package_input(record: &RepoDataRecord) -> (String, String) {
     let package = &record.package_record;
     let rest = format!("{} {} {}", package.version, package.build, package_digest(record));
-    PackageName { name: package.name.as_normalized().to_owned(), rest }
+    (package.name.as_normalized().to_owned(), rest)
+}
+
+/// Whether a build has environments that are locked. What the lock file holds for one that needs base channels no more
+/// is of no account.
+pub(super) fn is_resolved(context: &Context, node: &Node) -> bool {
+    node.inputs.iter().any(|it| context.plan.node(*it).kind == Kind::Resolve)
 }
 
 /// Keeps what is locked as long as it satisfies the recipe, and resolves otherwise.

@@ -156,6 +156,19 @@ fn what_a_channel_brought_goes_with_the_channel() {
 }
 
 #[test]
+fn what_was_locked_for_a_build_that_needs_no_channel_any_more_is_no_input() {
+    let upstream = Upstream::new();
+    let project = upstream.downstream();
+    project.run(&["build", "app"]).success();
+    let record = ".envbuild/records/build+app.json";
+    assert!(project.read(record).contains("host-environment/answer"));
+    project.edit("recipes/app/recipe.yaml", "requirements:\n  host:\n    - answer\n", "");
+    project.edit("recipes/app/recipe.yaml", "cat $PREFIX/share/answer", "echo alone");
+    assert_eq!(project.report(&["build", "app"]).with("built"), ["build:app"]);
+    assert!(!project.read(record).contains("host-environment"), "{}", project.read(record));
+}
+
+#[test]
 fn every_environment_moves_when_none_is_named() {
     let upstream = Upstream::new();
     let project = upstream.downstream();
