@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     error::{ElfError, Problem},
     image::{Image, Segment, segment, tag, usize_of},
@@ -13,9 +15,11 @@ use super::{
 use crate::base::{FsError, Scratch, fs};
 
 /// Under which tag the run path stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
 pub enum RunPathKind {
     /// `DT_RPATH`, which comes before `LD_LIBRARY_PATH`.
+    #[default]
     Rpath,
     /// `DT_RUNPATH`, which `LD_LIBRARY_PATH` overrides.
     Runpath,
