@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     error::{ElfError, Problem},
     image::{Image, Segment, segment, tag, usize_of},
@@ -13,7 +15,8 @@ use super::{
 use crate::base::{FsError, Scratch, fs};
 
 /// Under which tag the run path stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RunPathKind {
     /// `DT_RPATH`, which comes before `LD_LIBRARY_PATH`.
     Rpath,
@@ -22,7 +25,7 @@ pub enum RunPathKind {
 }
 
 impl RunPathKind {
-    fn tag(self) -> u64 {
+    pub(super) fn tag(self) -> u64 {
         match self {
             Self::Rpath => tag::RPATH,
             Self::Runpath => tag::RUNPATH,
