@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Digest;
+use crate::{base::Digest, elf::RunPathKind};
 
 /// One package cell to build.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -27,6 +27,9 @@ pub struct BuildJob {
     /// Virtual packages as `name=version=build`; the build machine's own are detected when there are none.
     #[serde(default)]
     pub virtual_packages: Vec<String>,
+    /// More of them, for what is known of the host.
+    #[serde(default)]
+    pub facts: Vec<String>,
     /// URLs of channels whose packages its environments may hold: those of the local dependencies.
     pub channels: Vec<String>,
     /// URLs of the base channels, in order of priority, which come after `channels`. A build takes nothing from them but
@@ -40,6 +43,18 @@ pub struct BuildJob {
     pub cache: PathBuf,
     /// Sources that lie on disk already, with verified content.
     pub sources: Vec<FetchedSource>,
+    /// Whether the package uses what the host provides: then its libraries are held against what is allowed, and listed.
+    #[serde(default)]
+    pub host_bound: bool,
+    /// The environment of the host's modules, which a script sees beside what a build gives it.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The modules that made it, in the order in which they were loaded.
+    #[serde(default)]
+    pub loaded: Vec<LoadedModule>,
+    /// Which tag of an ELF file holds the run paths.
+    #[serde(default)]
+    pub rpath_kind: RunPathKind,
     /// Patterns of run paths of the host that may stay in a binary.
     pub run_paths: Vec<String>,
     /// Patterns of libraries that the host provides.
@@ -53,6 +68,15 @@ pub struct BuildJob {
     pub make_flags: String,
     /// The folder that receives the archive.
     pub out: PathBuf,
+}
+
+/// A module of the host that was loaded for a build.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct LoadedModule {
+    /// Its name with its version, as the module system lists it: `mpich/4.0.2`.
+    pub name: String,
+    /// The folders that it put into variables: what it provides is below one of them.
+    pub folders: Vec<PathBuf>,
 }
 
 /// The build and host environments of a package cell to resolve.

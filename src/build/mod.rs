@@ -10,6 +10,7 @@ mod bytecode;
 mod check;
 mod error;
 mod frozen;
+mod host;
 mod job;
 mod kinds;
 mod leftover;
@@ -25,7 +26,9 @@ mod sources;
 mod tests;
 
 pub use error::BuildError;
-pub use job::{BuildJob, Built, Environments, FetchedSource, ResolveJob, ResolvePolicy, ResolvedPackage, Sibling};
+pub use job::{
+    BuildJob, Built, Environments, FetchedSource, LoadedModule, ResolveJob, ResolvePolicy, ResolvedPackage, Sibling,
+};
 pub use leftover::{abandoned, discard};
 pub use log::log_to;
 pub use output::TIMESTAMP;

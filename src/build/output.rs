@@ -23,7 +23,7 @@ use rattler_solve::{ChannelPriority, SolveStrategy};
 use rattler_virtual_packages::VirtualPackageOverrides;
 use url::Url;
 
-use super::{BuildError, BuildJob, pins, place::Place};
+use super::{BuildError, BuildJob, host, pins, place::Place};
 use crate::recipe::{Axes, render_variants};
 
 /// The time of every package, in seconds since 1970: the start of 2020. Archives carry it, and scripts see it as
@@ -72,6 +72,8 @@ pub(super) fn assemble(job: &BuildJob, cell: Cell, place: &Place) -> Result<Outp
     pins::write_out(&mut recipe, &subpackages)?;
     trust_host(job, &mut recipe)?;
     let machine = PlatformWithVirtualPackages { platform, virtual_packages: virtual_packages(job, platform)? };
+    let directories = place.directories(platform, recipe.build.merge_build_and_host_envs);
+    host::give_environment(&mut recipe, &job.environment, &directories.host_prefix.to_string_lossy());
     let hash = chosen.hash_info.expect("the renderer gives every variant a hash");
     Ok(Output {
         build_configuration: BuildConfiguration {
@@ -79,7 +81,7 @@ pub(super) fn assemble(job: &BuildJob, cell: Cell, place: &Place) -> Result<Outp
             host_platform: machine.clone(),
             build_platform: machine,
             variant,
-            directories: place.directories(platform, recipe.build.merge_build_and_host_envs),
+            directories,
             hash,
             channels: channels(&job.channels)?,
             channel_priority: ChannelPriority::Strict,
@@ -176,11 +178,18 @@ pub(super) fn channels(urls: &[String]) -> Result<Vec<ChannelUrl>, BuildError> {
 }
 
 fn virtual_packages(job: &BuildJob, platform: Subdir) -> Result<Vec<GenericVirtualPackage>, BuildError> {
-    if job.virtual_packages.is_empty() {
+    let mut packages: Vec<GenericVirtualPackage> = if job.virtual_packages.is_empty() {
         let detected = PlatformWithVirtualPackages::detect_for_platform(platform, &VirtualPackageOverrides::default());
-        return Ok(detected.map_err(invalid("platform", &job.platform))?.virtual_packages);
+        detected.map_err(invalid("platform", &job.platform))?.virtual_packages
+    } else {
+        job.virtual_packages.iter().map(|text| virtual_package(text)).collect::<Result<_, _>>()?
+    };
+    for fact in &job.facts {
+        let fact = virtual_package(fact)?;
+        packages.retain(|it| it.name != fact.name);
+        packages.push(fact);
     }
-    job.virtual_packages.iter().map(|text| virtual_package(text)).collect()
+    Ok(packages)
 }
 
 fn virtual_package(text: &str) -> Result<GenericVirtualPackage, BuildError> {

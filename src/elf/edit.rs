@@ -15,10 +15,11 @@ use super::{
 use crate::base::{FsError, Scratch, fs};
 
 /// Under which tag the run path stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum RunPathKind {
     /// `DT_RPATH`, which comes before `LD_LIBRARY_PATH`.
+    #[default]
     Rpath,
     /// `DT_RUNPATH`, which `LD_LIBRARY_PATH` overrides.
     Runpath,

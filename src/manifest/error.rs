@@ -356,6 +356,30 @@ pub enum ManifestError {
         at: SourceSpan,
     },
 
+    /// A value of `[host]` that means nothing, or two that do not go together.
+    #[error("{what}: {reason}")]
+    #[diagnostic(code(envbuild::manifest::invalid_host))]
+    InvalidHost {
+        what: String,
+        reason: String,
+        #[help]
+        help: String,
+        #[label("{reason}")]
+        at: SourceSpan,
+    },
+
+    /// An external package whose version is a fact that is not declared.
+    #[error("the external package `{external}` takes its version from the fact `{fact}`, which is not declared")]
+    #[diagnostic(code(envbuild::manifest::unknown_fact))]
+    UnknownFact {
+        external: String,
+        fact: String,
+        #[help]
+        help: String,
+        #[label("not declared")]
+        at: SourceSpan,
+    },
+
     /// A virtual package whose name does not look like one.
     #[error("`{name}` is not the name of a virtual package")]
     #[diagnostic(code(envbuild::manifest::invalid_virtual_package))]

@@ -6,6 +6,7 @@ mod axes;
 mod check;
 mod configuration;
 mod error;
+mod host;
 mod model;
 mod names;
 #[cfg(test)]
@@ -22,7 +23,10 @@ mod tests;
 
 pub use configuration::{UserConfiguration, parse_configuration};
 pub use error::ManifestError;
-pub use model::{Axis, Environment, Exclude, Host, Manifest, Matrix, Project, Recipe, Resources, Spanned, Target, Zip};
+pub use model::{
+    Axis, Environment, Exclude, External, ExternalVersion, Fact, Host, Manifest, Matrix, Modules, Project, Recipe,
+    Resources, RpathKind, Spanned, Target, Zip,
+};
 pub use parse::{parse, parse_bytes};
 pub use report::ManifestErrors;
 pub use suggest::closest;

@@ -50,6 +50,68 @@ pub struct Host {
     pub rpaths: Vec<Spanned<String>>,
     /// Globs of libraries that the host is trusted to provide.
     pub libraries: Vec<Spanned<String>>,
+    /// Files that are sourced before `module` is used, as written.
+    pub init: Vec<Spanned<String>>,
+    /// Modules that are loaded for every host-bound build, in this order.
+    pub modules: Vec<Spanned<String>>,
+    /// Key `rpath-kind`: which tag run paths get.
+    pub rpath_kind: Option<Spanned<RpathKind>>,
+    /// Each `[host.facts.NAME]`.
+    pub facts: Vec<Fact>,
+    /// Each `[host.externals.NAME]`.
+    pub externals: Vec<External>,
+}
+
+/// Which tag of an ELF file holds its run paths; see ld.so(8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RpathKind {
+    /// DT_RPATH, which is searched before LD_LIBRARY_PATH.
+    #[default]
+    Rpath,
+    /// DT_RUNPATH, which LD_LIBRARY_PATH overrides.
+    Runpath,
+}
+
+/// `[host.facts.NAME]`: something about the host that is found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// The name in the table's header.
+    pub name: Spanned<String>,
+    /// What bash runs; its output tells the version.
+    pub command: Option<Spanned<String>>,
+    /// A regular expression whose first group, or all of it where it has none, is the version.
+    pub pattern: Option<Spanned<String>>,
+    /// Key `virtual-package`: what the solver calls it; there is a command then.
+    pub virtual_package: Option<Spanned<String>>,
+    /// Files that belong to it, as written.
+    pub files: Vec<Spanned<String>>,
+}
+
+/// `[host.externals.NAME]`: a package that stands for what the host provides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct External {
+    /// The package's name.
+    pub name: Spanned<String>,
+    /// Its version.
+    pub version: ExternalVersion,
+}
+
+/// Where the version of an external package comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExternalVersion {
+    /// `version = "4.0.2"`.
+    Written(Spanned<String>),
+    /// `version = { fact = "cray-mpich" }`: a declared fact that has a command.
+    Fact(Spanned<String>),
+}
+
+/// `modules` of a recipe: what is different from `[host] modules` for its builds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Modules {
+    /// Loaded after those of the host, in this order.
+    pub load: Vec<Spanned<String>>,
+    /// Unloaded before that.
+    pub unload: Vec<Spanned<String>>,
 }
 
 /// `[matrix]`: the axes, and which of their combinations are wanted.
@@ -101,6 +163,8 @@ pub struct Recipe {
     pub host_bound: Option<Spanned<bool>>,
     /// Key `resources`: what one build needs of the machine.
     pub resources: Option<Resources>,
+    /// Key `modules`: which modules its builds load and unload.
+    pub modules: Modules,
 }
 
 /// `resources` of a recipe.

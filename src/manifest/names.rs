@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Environment,
     Target,
     Axis,
+    Fact,
+    External,
 }
 
 impl Kind {
@@ -27,6 +29,8 @@ impl Kind {
             Self::Environment => "an environment",
             Self::Target => "a target",
             Self::Axis => "an axis",
+            Self::Fact => "a fact",
+            Self::External => "an external package",
         }
     }
 
@@ -34,13 +38,15 @@ impl Kind {
         let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let first = name.chars().next().is_some_and(|c| match self {
             Self::Project => c.is_ascii_alphanumeric(),
-            Self::Recipe => lower(c) || c == '_',
-            Self::Environment | Self::Target => lower(c),
+            Self::Recipe | Self::External => lower(c) || c == '_',
+            Self::Environment | Self::Target | Self::Fact => lower(c),
             Self::Axis => c.is_ascii_alphabetic() || c == '_',
         });
         let rest = name.chars().all(|c| match self {
             Self::Project => c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'),
-            Self::Recipe | Self::Environment | Self::Target => lower(c) || matches!(c, '.' | '_' | '-'),
+            Self::Recipe | Self::Environment | Self::Target | Self::Fact | Self::External => {
+                lower(c) || matches!(c, '.' | '_' | '-')
+            }
             Self::Axis => c.is_ascii_alphanumeric() || c == '_',
         });
         first && rest && name.len() <= LONGEST
@@ -51,11 +57,11 @@ impl Kind {
             Self::Project => {
                 "use letters, digits, `.`, `_` and `-`, starting with a letter or a digit, at most 64 characters"
             }
-            Self::Recipe => {
+            Self::Recipe | Self::External => {
                 "use lower-case letters, digits, `.`, `_` and `-`, starting with a letter, a digit or `_`, at most 64 \
                  characters"
             }
-            Self::Environment | Self::Target => {
+            Self::Environment | Self::Target | Self::Fact => {
                 "use lower-case letters, digits, `.`, `_` and `-`, starting with a letter or a digit, at most 64 \
                  characters"
             }
@@ -71,7 +77,9 @@ impl Kind {
         let mended: String = match self {
             Self::Axis => name.chars().map(|c| if matches!(c, '-' | '.' | ' ') { '_' } else { c }).collect(),
             Self::Project => name.replace(' ', "-"),
-            Self::Recipe | Self::Environment | Self::Target => name.to_ascii_lowercase().replace([' ', '/'], "-"),
+            Self::Recipe | Self::Environment | Self::Target | Self::Fact | Self::External => {
+                name.to_ascii_lowercase().replace([' ', '/'], "-")
+            }
         };
         self.allows(&mended).then_some(mended)
     }

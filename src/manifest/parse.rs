@@ -9,7 +9,8 @@ use super::{
     check::check,
     configuration::not_text,
     error::ManifestError,
-    model::{Axis, Environment, Exclude, Host, Manifest, Matrix, Project, Recipe, Spanned, Target, Zip},
+    host::{host, modules},
+    model::{Axis, Environment, Exclude, Manifest, Matrix, Project, Recipe, Spanned, Target, Zip},
     problems::{Problems, clip},
     read::{Entry, Keys, Reader},
     report::ManifestErrors,
@@ -22,9 +23,7 @@ const LONGEST: usize = 1 << 20;
 const ROOT: Keys =
     Keys { known: &["project", "host", "matrix", "recipes", "environments", "targets"], later: &["engines"] };
 const PROJECT: Keys = Keys { known: &["name", "channels", "platforms"], later: &[] };
-const HOST: Keys =
-    Keys { known: &["label", "rpaths", "libraries"], later: &["init", "modules", "facts", "externals", "rpath-kind"] };
-const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources"], later: &["modules", "activation"] };
+const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources", "modules"], later: &["activation"] };
 const ENVIRONMENT: Keys =
     Keys { known: &["matrix", "from", "dependencies", "target", "test", "pack"], later: &["pypi-dependencies"] };
 const TARGET: Keys = Keys { known: &["platform", "virtual-packages"], later: &[] };
@@ -121,16 +120,6 @@ fn project(root: &Reader<'_>, problems: &mut Problems) -> Option<Project> {
     })
 }
 
-fn host(table: &Reader<'_>, problems: &mut Problems) -> Host {
-    table.only(&HOST, problems);
-    Host {
-        span: table.at.clone(),
-        label: table.string("label", problems),
-        rpaths: table.strings("rpaths", problems).unwrap_or_default(),
-        libraries: table.strings("libraries", problems).unwrap_or_default(),
-    }
-}
-
 /// The matrix, and the axes whose values could not all be read: what depends on their values is not checked.
 fn matrix(table: &Reader<'_>, problems: &mut Problems) -> (Matrix, BTreeSet<String>) {
     let mut broken = BTreeSet::new();
@@ -176,6 +165,7 @@ fn recipe(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problems) ->
         path: table.string("path", problems).unwrap_or_else(nothing),
         host_bound: table.boolean("host-bound", problems),
         resources: resources(table, problems),
+        modules: modules(table, problems),
         name,
     }
 }

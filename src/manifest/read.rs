@@ -83,6 +83,10 @@ impl<'a> Reader<'a> {
         self.get(key).is_some()
     }
 
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|(_, item)| item.as_table_like().is_some())
+    }
+
     /// The string at `key`, if it is there.
     pub(super) fn string(&self, key: &str, problems: &mut Problems) -> Option<Spanned<String>> {
         let (span, item) = self.get(key)?;
@@ -128,16 +132,21 @@ impl<'a> Reader<'a> {
     /// The table at `key`, if it is there.
     pub(super) fn table(&self, key: &str, problems: &mut Problems) -> Option<Reader<'a>> {
         let (at, item) = self.get(key)?;
-        self.table_of(format!("[{key}]"), Entry::of(item, at), problems)
+        let name = match self.name.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+            Some(outer) => format!("[{outer}.{key}]"),
+            None => format!("[{key}]"),
+        };
+        self.table_of(name, Entry::of(item, at), problems)
     }
 
     /// The tables `[key.NAME]`, in the order written, each with its name.
     pub(super) fn tables(&self, key: &str, problems: &mut Problems) -> Vec<(Spanned<String>, Reader<'a>)> {
         let Some(parent) = self.table(key, problems) else { return Vec::new() };
         let mut tables = Vec::new();
+        let path = parent.name.trim_matches(['[', ']']);
         for (name, item) in parent.entries() {
             let entry = Entry::of(item, name.span.clone());
-            if let Some(table) = parent.table_of(format!("[{key}.{}]", clip(&name.value)), entry, problems) {
+            if let Some(table) = parent.table_of(format!("[{path}.{}]", clip(&name.value)), entry, problems) {
                 tables.push((name, table));
             }
         }

@@ -78,6 +78,19 @@ pub enum WorkspaceError {
         help: String,
     },
 
+    /// A package that the host provides and that is built as well.
+    #[error("`{name}` is declared as a package of the host, and the recipe `{recipe}` makes it")]
+    #[diagnostic(
+        code(envbuild::workspace::external_and_recipe),
+        help("remove one of the two: an external package stands for what is not built here")
+    )]
+    ExternalAndRecipe {
+        name: String,
+        recipe: String,
+        #[label("also made by a recipe")]
+        at: SourceSpan,
+    },
+
     /// Nothing reads an axis.
     #[error("nothing uses the axis `{axis}`")]
     #[diagnostic(code(envbuild::workspace::unused_axis))]

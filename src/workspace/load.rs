@@ -8,8 +8,9 @@ use std::{
 use rattler_conda_types::{Channel, ChannelConfig, Subdir};
 
 use super::{
-    BaseChannel, Host, Override, Workspace, WorkspaceError, WorkspaceErrors, environments,
+    BaseChannel, Override, Workspace, WorkspaceError, WorkspaceErrors, environments,
     error::span,
+    host,
     matrix::Grid,
     recipes::{self, Source},
 };
@@ -53,7 +54,8 @@ pub fn load(manifest: &Manifest, options: &Options<'_>) -> Result<Workspace, Wor
     let channels = channels(manifest, options, &mut problems);
     let source = Source { root: options.root, platform: options.machine, stamps: options.stamps };
     let rendered = Rendered::open(options.rendered, &grid.axes, options.machine);
-    let packages = recipes::load(manifest, &grid, (&source, &rendered), &mut problems);
+    let mut packages = recipes::load(manifest, &grid, (&source, &rendered), &mut problems);
+    host::externals(manifest, options.root, &mut packages.packages, &mut problems);
     rendered.save();
     let environments = environments::load(manifest, &grid, options.root, &mut problems);
     // With a recipe that could not be read, nobody knows what uses an axis.
@@ -65,18 +67,13 @@ pub fn load(manifest: &Manifest, options: &Options<'_>) -> Result<Workspace, Wor
     if !problems.is_empty() {
         return Err(fail(problems));
     }
-    let strings = |list: &[crate::manifest::Spanned<String>]| list.iter().map(|it| it.value.clone()).collect();
-    let host = manifest.host.as_ref().map_or_else(Host::default, |host| Host {
-        label: host.label.as_ref().map(|it| it.value.clone()),
-        run_paths: strings(&host.rpaths),
-        libraries: strings(&host.libraries),
-    });
     Ok(Workspace {
         root: options.root.to_owned(),
         name: manifest.project.name.value.clone(),
         platform: options.machine,
         channels,
-        host,
+        host: host::host(manifest, options.root),
+        manifest: (options.text.0.to_owned(), options.text.1.to_owned()),
         axes: grid.axes.values,
         zip: grid.axes.zip,
         packages: packages.packages,

@@ -5,12 +5,14 @@
 
 mod environments;
 mod error;
+mod host;
 mod load;
 mod matrix;
 mod model;
 mod recipes;
 
 pub use error::{WorkspaceError, WorkspaceErrors};
+pub use host::{ExternalVersion, Fact, Host, InitFile, ModuleSet, ModuleStep, Verb};
 pub use load::{Options, load};
 pub use matrix::{Override, OverrideError, parse_overrides};
-pub use model::{BaseChannel, Environment, Host, Package, Resources, Workspace};
+pub use model::{BaseChannel, Environment, Package, Resources, Workspace};

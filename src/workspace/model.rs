@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
 use rattler_conda_types::{Channel, Subdir};
 
+use super::{ExternalVersion, Host, ModuleSet};
 use crate::recipe::Cell;
 
 /// A whole project.
@@ -19,6 +20,8 @@ pub struct Workspace {
     pub channels: Vec<BaseChannel>,
     /// `[host]`.
     pub host: Host,
+    /// The name and the text of the manifest, for drawing problems that show later.
+    pub manifest: (String, String),
     /// The axes with the values of this run, for the wording of errors and for `status`.
     pub axes: Vec<(String, Vec<String>)>,
     /// The groups of axes that advance together.
@@ -38,17 +41,6 @@ pub struct BaseChannel {
     pub written: String,
 }
 
-/// What the manifest says of the host without probing it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Host {
-    /// Leads the build string of every host-bound package.
-    pub label: Option<String>,
-    /// Globs of run paths that may stay in a binary.
-    pub run_paths: Vec<String>,
-    /// Globs of libraries that the host is trusted to provide.
-    pub libraries: Vec<String>,
-}
-
 /// One package for one combination of axis values.
 #[derive(Debug, Clone)]
 pub struct Package {
@@ -60,8 +52,12 @@ pub struct Package {
     pub file: PathBuf,
     /// The recipe as rendered for this cell.
     pub cell: Cell,
-    /// Whether the host's label, run paths and libraries reach its build.
+    /// Whether the host's label, modules, facts, run paths and libraries reach its build.
     pub host_bound: bool,
+    /// What is done to the host's modules before its build: loaded or unloaded, in this order.
+    pub modules: ModuleSet,
+    /// Where the version comes from when it stands for something that the host provides. No recipe makes it then.
+    pub external: Option<ExternalVersion>,
     /// What its build needs of the machine. Not an input of it: the package is the same on any machine.
     pub resources: Resources,
     /// Where project.toml names the recipe.

@@ -13,6 +13,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::{
     Package, Resources, WorkspaceError,
     error::{shown, span},
+    host,
     matrix::Grid,
     model::cell_id,
 };
@@ -105,6 +106,8 @@ pub(super) fn load(
                 file: file.clone(),
                 cell,
                 host_bound,
+                modules: if host_bound { host::modules(manifest, written) } else { Vec::new() },
+                external: None,
                 origin: written.name.span.clone(),
             };
             match packages.get(&id) {

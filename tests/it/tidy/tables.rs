@@ -55,6 +55,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
     ("rayon", &["fingerprint/tree.rs", "pack/", "workspace/recipes.rs"]),
+    ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
     ("rustix", &["base/", "cli/signals.rs", "exec/", "pack/"]),
