@@ -15,7 +15,7 @@ use crate::{
     manifest::RpathKind,
     plan::Kind,
     solve,
-    workspace::{ExternalVersion, ModuleSet, Package},
+    workspace::{Environment, ExternalVersion, ModuleSet, Package},
 };
 
 /// Must the host be as the project says?
@@ -58,7 +58,12 @@ impl Context {
                         sets.insert(self.workspace.host.modules.clone());
                     }
                 }
-                Kind::Lock if has_virtual_packages(self) => drop(sets.insert(self.workspace.host.modules.clone())),
+                Kind::Test if self.workspace.packages.iter().any(|it| it.host_bound) => {
+                    sets.insert(self.workspace.host.modules.clone());
+                }
+                Kind::Lock if has_virtual_packages(self) => {
+                    sets.insert(self.workspace.host.modules.clone());
+                }
                 _ => {}
             }
         }
@@ -91,10 +96,13 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     inputs.insert("host/label".to_owned(), host.label.clone().unwrap_or_default());
     inputs.insert("host/rpaths".to_owned(), host.run_paths.join(" "));
     inputs.insert("host/libraries".to_owned(), host.libraries.join(" "));
-    inputs.insert("host/rpath-kind".to_owned(), match host.rpath_kind {
-        RpathKind::Rpath => "rpath".to_owned(),
-        RpathKind::Runpath => "runpath".to_owned(),
-    });
+    inputs.insert(
+        "host/rpath-kind".to_owned(),
+        match host.rpath_kind {
+            RpathKind::Rpath => "rpath".to_owned(),
+            RpathKind::Runpath => "runpath".to_owned(),
+        },
+    );
     match context.found(&package.modules) {
         Ok(found) => inputs.extend(found.inputs()),
         Err(errors) => drop(inputs.insert(UNKNOWN.to_owned(), expected(context, errors)?)),
@@ -105,9 +113,11 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
 /// What is said of a host that is not as expected; an error where it has to be.
 fn expected(context: &Context, errors: HostErrors) -> Result<String, ExecError> {
     match context.settings.host_policy {
-        HostPolicy::Expected if !errors.is_cancelled() => {
-            Ok(errors.problems().first().map(|it| it.to_string().lines().next().unwrap_or_default().to_owned()).unwrap_or_default())
-        }
+        HostPolicy::Expected if !errors.is_cancelled() => Ok(errors
+            .problems()
+            .first()
+            .map(|it| it.to_string().lines().next().unwrap_or_default().to_owned())
+            .unwrap_or_default()),
         _ => Err(errors.into()),
     }
 }
@@ -157,6 +167,40 @@ pub(super) fn surroundings(
     let found = context.found(&package.modules)?;
     let module = |it: &crate::host::Module| LoadedModule { name: it.name.clone(), folders: it.folders.clone() };
     Ok((found.environment.clone(), found.loaded.iter().map(module).collect()))
+}
+
+/// Whether an environment holds packages that are bound to the host.
+fn is_host_bound(context: &Context, environment: &Environment) -> Result<bool, ExecError> {
+    let workspace = &context.workspace;
+    let bound: BTreeSet<&str> =
+        workspace.packages.iter().filter(|it| it.host_bound).map(|it| it.cell.package.as_str()).collect();
+    let locked = context.locked()?;
+    let packages = locked.get(&environment.name).map_or(&[][..], |it| &it.packages);
+    let own = |url: &url::Url| url.to_file_path().is_ok_and(|it| it.starts_with(context.channel.root()));
+    Ok(!bound.is_empty()
+        && packages.iter().any(|it| bound.contains(it.package_record.name.as_normalized()) && own(&it.url)))
+}
+
+/// The environment of the host's modules for the test of an environment; nothing when it holds nothing that is bound to
+/// the host.
+pub(super) fn of_test(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    if !is_host_bound(context, environment)? {
+        return Ok(BTreeMap::new());
+    }
+    Ok(context.found(&context.workspace.host.modules)?.environment.clone())
+}
+
+/// What a test depends on of the host: with which modules it runs.
+pub(super) fn test_inputs(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    if !is_host_bound(context, environment)? {
+        return Ok(BTreeMap::new());
+    }
+    let mut inputs = match context.found(&context.workspace.host.modules) {
+        Ok(found) => found.inputs(),
+        Err(errors) => BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)]),
+    };
+    inputs.retain(|name, _| !name.starts_with("host/fact/") && !name.starts_with("host/compiler/"));
+    Ok(inputs)
 }
 
 /// Which tag holds the run paths of host-bound packages.
