@@ -20,6 +20,7 @@ mod machine;
 mod make;
 mod packaging;
 mod perform;
+mod pip;
 mod process;
 mod resolve;
 mod scans;

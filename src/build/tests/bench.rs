@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     build::{BuildError, BuildJob, Built, build},
+    elf::RunPathKind,
     rt::Rt,
 };
 
