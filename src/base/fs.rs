@@ -225,6 +225,15 @@ pub fn temporary_files_in(folder: &Path) {
 pub struct Scratch(tempfile::TempDir);
 
 impl Scratch {
+    /// A fresh folder where the temporary files of this process are.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> Result<Self, FsError> {
+        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir();
+        made.map(Self).map_err(|source| FsError::new("make", "a temporary folder", source))
+    }
+
     /// A fresh folder inside `parent`, which is made when it is not there.
     ///
     /// # Errors
