@@ -91,10 +91,13 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
     inputs.insert("host/label".to_owned(), host.label.clone().unwrap_or_default());
     inputs.insert("host/rpaths".to_owned(), host.run_paths.join(" "));
     inputs.insert("host/libraries".to_owned(), host.libraries.join(" "));
-    inputs.insert("host/rpath-kind".to_owned(), match host.rpath_kind {
-        RpathKind::Rpath => "rpath".to_owned(),
-        RpathKind::Runpath => "runpath".to_owned(),
-    });
+    inputs.insert(
+        "host/rpath-kind".to_owned(),
+        match host.rpath_kind {
+            RpathKind::Rpath => "rpath".to_owned(),
+            RpathKind::Runpath => "runpath".to_owned(),
+        },
+    );
     match context.found(&package.modules) {
         Ok(found) => inputs.extend(found.inputs()),
         Err(errors) => drop(inputs.insert(UNKNOWN.to_owned(), expected(context, errors)?)),
@@ -105,9 +108,11 @@ pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<St
 /// What is said of a host that is not as expected; an error where it has to be.
 fn expected(context: &Context, errors: HostErrors) -> Result<String, ExecError> {
     match context.settings.host_policy {
-        HostPolicy::Expected if !errors.is_cancelled() => {
-            Ok(errors.problems().first().map(|it| it.to_string().lines().next().unwrap_or_default().to_owned()).unwrap_or_default())
-        }
+        HostPolicy::Expected if !errors.is_cancelled() => Ok(errors
+            .problems()
+            .first()
+            .map(|it| it.to_string().lines().next().unwrap_or_default().to_owned())
+            .unwrap_or_default()),
         _ => Err(errors.into()),
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn init_files(host: &Host, steps: &[ModuleStep]) -> Vec<PathBuf> {
         return host.init.iter().map(|it| it.path.clone()).collect();
     }
     let listed = std::fs::read_dir(PROFILE).into_iter().flatten().flatten().map(|it| it.path());
-    let mut files: Vec<PathBuf> = listed.filter(|it| it.extension().is_some_and(|it| it == "sh") && it.is_file()).collect();
+    let mut files: Vec<PathBuf> =
+        listed.filter(|it| it.extension().is_some_and(|it| it == "sh") && it.is_file()).collect();
     files.sort();
     files
 }

@@ -120,7 +120,9 @@ pub enum HostError {
     #[error("the fact `{fact}`: its pattern finds no version in what the command says{}", quoted(said))]
     #[diagnostic(
         code(envbuild::host::fact_pattern),
-        help("the first group of the pattern, or all of it, has to be a version; both outputs of the command are searched")
+        help(
+            "the first group of the pattern, or all of it, has to be a version; both outputs of the command are searched"
+        )
     )]
     FactPattern {
         fact: String,

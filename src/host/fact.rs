@@ -54,11 +54,7 @@ pub(super) fn find_out(
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-fn version(
-    fact: &Fact,
-    environment: &BTreeMap<String, String>,
-    cancel: &Cancel,
-) -> Result<Option<String>, HostError> {
+fn version(fact: &Fact, environment: &BTreeMap<String, String>, cancel: &Cancel) -> Result<Option<String>, HostError> {
     let Some((command, at)) = &fact.command else { return Ok(None) };
     let folder = fs::Scratch::new()?;
     let mut bash = shell::bash();

@@ -7,9 +7,7 @@ use std::{
     thread,
 };
 
-use super::{
-    Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out,
-};
+use super::{Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out};
 use crate::{
     base::{Cancel, Stamps},
     workspace::{Host, ModuleSet},

@@ -30,7 +30,11 @@ pub(super) fn of_host(environment: &BTreeMap<String, String>) -> BTreeMap<String
     let says_something = |name: &str| {
         !SHELL.contains(&name) && !MODULE_STATE.contains(&name) && !STATE.iter().any(|it| name.starts_with(it))
     };
-    environment.iter().filter(|(name, _)| says_something(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    environment
+        .iter()
+        .filter(|(name, _)| says_something(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The elements of a list with colons.
