@@ -230,8 +230,7 @@ impl Scratch {
     /// # Errors
     /// When it cannot be made.
     pub fn new() -> Result<Self, FsError> {
-        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir();
-        made.map(Self).map_err(|source| FsError::new("make", "a temporary folder", source))
+        Self::inside(&tempfile::env::temp_dir())
     }
 
     /// A fresh folder inside `parent`, which is made when it is not there.

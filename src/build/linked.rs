@@ -121,14 +121,19 @@ fn tell_removed(output: &Output, file: &Path, before: &str, after: &str) {
     let prefix = output.prefix();
     for folder in before.split(':').filter(|it| !it.is_empty() && !kept.contains(it)) {
         if !Path::new(folder).starts_with(prefix) {
-            let warning = format!(
-                "the run path `{folder}` was removed from `{}`: `[host] rpaths` does not allow it",
-                file.display()
+            let file = file.display();
+            warn(
+                output,
+                &format!("the run path `{folder}` was removed from `{file}`: `[host] rpaths` does not allow it"),
             );
-            tracing::warn!("{warning}");
-            output.record_warning(&warning);
         }
     }
+}
+
+/// Into the log, and into what the build hands back.
+fn warn(output: &Output, warning: &str) {
+    tracing::warn!("{warning}");
+    output.record_warning(warning);
 }
 
 /// The libraries that the package may not need, each with the files that do.
@@ -161,6 +166,8 @@ fn offenders(output: &Output, needs: &[Need], paths: &PathsJson, allowed: &GlobV
             || place.as_deref().is_some_and(|it| allowed.is_match(inside.unwrap_or(it)));
         if !is_allowed {
             found.entry(why).or_default().push(file.display().to_string());
+        } else if place.is_none() {
+            warn(output, &format!("`{}` needs {name}, and the loader does not find it", file.display()));
         }
     }
     Ok(found.into_iter().map(|(why, files)| format!("{why}: {}", files.join(", "))).collect())
