@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    Context, ExecError, Job, Outputs, external, host, resolve,
+    Context, ExecError, Job, Outputs, external, host, pip, resolve,
     worker::{self, Order},
 };
 use crate::{
@@ -126,6 +126,8 @@ fn sources(context: &Context, package: &Package) -> Result<Vec<FetchedSource>, E
         mirrors: &context.settings.mirrors,
         store: &context.store.sources(),
         network: context.settings.network,
+        environment: &context.settings.environment,
+        default_index: pip::default_index,
     };
     let fetched = fetch::fetch(&context.rt, &request)?;
     Ok(fetched.into_iter().map(|it| FetchedSource { url: it.url, file: it.file }).collect())

@@ -15,7 +15,7 @@ use crate::{
     manifest::RpathKind,
     plan::Kind,
     solve,
-    workspace::{ExternalVersion, ModuleSet, Package},
+    workspace::{Environment, ExternalVersion, ModuleSet, Package},
 };
 
 /// Must the host be as the project says?
@@ -58,7 +58,12 @@ impl Context {
                         sets.insert(self.workspace.host.modules.clone());
                     }
                 }
-                Kind::Lock if has_virtual_packages(self) => drop(sets.insert(self.workspace.host.modules.clone())),
+                Kind::Test if self.workspace.packages.iter().any(|it| it.host_bound) => {
+                    sets.insert(self.workspace.host.modules.clone());
+                }
+                Kind::Lock if has_virtual_packages(self) => {
+                    sets.insert(self.workspace.host.modules.clone());
+                }
                 _ => {}
             }
         }
@@ -76,6 +81,11 @@ pub fn require_host(context: &Context) -> Result<(), HostErrors> {
 
 fn has_virtual_packages(context: &Context) -> bool {
     context.workspace.host.facts.iter().any(|it| it.virtual_package.is_some())
+}
+
+/// What of the host is not as the project says, when something that the plan needs is not.
+pub fn unexpected_host(context: &Context) -> Option<HostErrors> {
+    context.module_sets().iter().find_map(|it| context.found(it).err())
 }
 
 /// The inputs that a package has of the host, by name.
@@ -162,6 +172,40 @@ pub(super) fn surroundings(
     let found = context.found(&package.modules)?;
     let module = |it: &crate::host::Module| LoadedModule { name: it.name.clone(), folders: it.folders.clone() };
     Ok((found.environment.clone(), found.loaded.iter().map(module).collect()))
+}
+
+/// Whether an environment holds packages that are bound to the host.
+fn is_host_bound(context: &Context, environment: &Environment) -> Result<bool, ExecError> {
+    let workspace = &context.workspace;
+    let bound: BTreeSet<&str> =
+        workspace.packages.iter().filter(|it| it.host_bound).map(|it| it.cell.package.as_str()).collect();
+    let locked = context.locked()?;
+    let packages = locked.get(&environment.name).map_or(&[][..], |it| &it.packages);
+    let own = |url: &url::Url| url.to_file_path().is_ok_and(|it| it.starts_with(context.channel.root()));
+    Ok(!bound.is_empty()
+        && packages.iter().any(|it| bound.contains(it.package_record.name.as_normalized()) && own(&it.url)))
+}
+
+/// The environment of the host's modules for the test of an environment; nothing when it holds nothing that is bound to
+/// the host.
+pub(super) fn of_test(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    if !is_host_bound(context, environment)? {
+        return Ok(BTreeMap::new());
+    }
+    Ok(context.found(&context.workspace.host.modules)?.environment.clone())
+}
+
+/// What a test depends on of the host: with which modules it runs.
+pub(super) fn test_inputs(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    if !is_host_bound(context, environment)? {
+        return Ok(BTreeMap::new());
+    }
+    let mut inputs = match context.found(&context.workspace.host.modules) {
+        Ok(found) => found.inputs(),
+        Err(errors) => BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)]),
+    };
+    inputs.retain(|name, _| !name.starts_with("host/fact/") && !name.starts_with("host/compiler/"));
+    Ok(inputs)
 }
 
 /// Which tag holds the run paths of host-bound packages.

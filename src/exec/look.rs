@@ -199,7 +199,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let script = workspace.environments[node.subject].test.clone();
             let script = script.expect("only an environment with a script has a test node");
             let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
-            test_inputs(&TestInputs { packages: &packages()?, script, scan: &scan })?
+            let host = host::test_inputs(context, &workspace.environments[node.subject])?;
+            test_inputs(&TestInputs { packages: &packages()?, host: &host, script, scan: &scan })?
         }
         Kind::Pack => {
             let archive = context.archive(&workspace.environments[node.subject]);

@@ -235,6 +235,8 @@ fn add_packages(inputs: &mut Inputs, packages: &BTreeMap<String, String>) {
 pub struct TestInputs<'a> {
     /// What is installed, by package name.
     pub packages: &'a BTreeMap<String, String>,
+    /// The host's modules that it runs with, by input name; nothing for what is not bound to the host.
+    pub host: &'a BTreeMap<String, String>,
     /// The test script.
     pub script: PathBuf,
     /// Reads folders and files; the caller may remember what it read.
@@ -248,6 +250,7 @@ pub struct TestInputs<'a> {
 pub fn test_inputs(from: &TestInputs<'_>) -> Result<Inputs, FingerprintError> {
     let mut inputs = Inputs::new();
     add_packages(&mut inputs, from.packages);
+    inputs.extend(from.host);
     // Whether it may be executed decides who runs it.
     for entry in (from.scan)(&from.script)?.iter() {
         inputs.add("script", &entry.value);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{File, HostError, shell};
 use crate::{
     base::{Cancel, Stamps, fs},
+    elf,
     workspace::Fact,
 };
 
@@ -90,7 +91,7 @@ pub(super) fn identify(path: &Path, stamps: &Stamps) -> Result<Option<File>, Hos
     let content = stamps.digest(path, &metadata)?;
     let build_id = stamps.fact("build-id", path, &metadata, || {
         // What is no ELF file, or cannot be read as one, has none.
-        Ok::<_, HostError>(String::new() /*ELF*/)
+        Ok::<_, HostError>(elf::linkage(path).ok().and_then(|it| it.build_id).unwrap_or_default())
     })?;
     Ok(Some(File { content, build_id: Some(build_id).filter(|it| !it.is_empty()) }))
 }
