@@ -43,7 +43,8 @@ impl MirrorError {
 /// # Errors
 /// When the mirror is not known, or the rest has not its form.
 pub fn index_file(url: &str) -> Result<Option<IndexFile>, MirrorError> {
-    let Some(rest) = url.strip_prefix("mirror://") else { return Ok(None) };
+    let Some(rest) = url.strip_prefix("mirror:") else { return Ok(None) };
+    let Some(rest) = rest.strip_prefix("//") else { return Err(MirrorError::Form(KNOWN[0].1)) };
     let mut parts = rest.split('/');
     let mirror = parts.next().unwrap_or_default();
     let Some((_, form)) = KNOWN.iter().find(|(name, _)| *name == mirror) else {
@@ -89,5 +90,6 @@ mod tests {
             let url = format!("mirror://pypi{rest}");
             assert!(matches!(index_file(&url), Err(MirrorError::Form(_))), "{url}");
         }
+        assert!(matches!(index_file("mirror:pypi/a/b"), Err(MirrorError::Form(_))));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         project::{self, settings},
         ui,
     },
-    exec::{Context, survey},
+    exec::{Context, HostPolicy, survey, unexpected_host},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     workspace::parse_overrides,
@@ -17,6 +17,12 @@ use crate::{
 pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exit> {
     let context = planned(world, &args.words)?;
     let statuses = survey(&context)?;
+    if let Some(errors) = unexpected_host(&context) {
+        for problem in errors.problems() {
+            ui::note(&format!("this host: {problem}"));
+        }
+        ui::note("what is bound to the host counts as out of date here");
+    }
     match args.format {
         PlanFormat::Text => ui::plan_text(&context, &statuses, &world.global)?,
         PlanFormat::Json => ui::plan_json(&context.plan, &statuses)?,
@@ -31,7 +37,8 @@ pub(super) fn planned(world: &World, words: &[String]) -> miette::Result<Context
     let (names, overrides) = parse_overrides(words);
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let how = How { jobs: None, keep_going: false, offline: true, locked: true };
-    let settings = settings(&project, &world.environment, &how, &overrides)?;
+    let mut settings = settings(&project, &world.environment, &how, &overrides)?;
+    settings.host_policy = HostPolicy::Expected;
     let goals = resolve_goals(&project.workspace, Stage::All, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;

@@ -128,7 +128,8 @@ impl Options {
             let in_files = SECTIONS.iter().filter_map(|it| self.0.get(&((*it).to_owned(), (*option).to_owned())));
             let variable = environment.get(&variable(option));
             let values = in_files.chain(variable).map(|it| it.trim()).filter(|it| !it.is_empty());
-            chosen.extend(values.last().map(|value| (*option, value)));
+            // The last one stays.
+            chosen.extend(values.map(|value| (*option, value)));
         }
         let list = |option| chosen.get(option).into_iter().flat_map(|it| it.split_whitespace()).map(str::to_owned);
         let no_index = match chosen.get("no-index").map(|it| it.to_ascii_lowercase()).as_deref() {
