@@ -44,7 +44,7 @@ impl Bench {
             host_bound: false,
             environment: BTreeMap::new(),
             loaded: Vec::new(),
-            rpath_kind: RunPathKind::Rpath,
+            rpath_kind: Default::default(),
             channels: Vec::new(),
             base_channels: Vec::new(),
             locked: Vec::new(),
