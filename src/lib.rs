@@ -17,6 +17,7 @@ pub mod recipe;
 
 pub mod workspace;
 
+pub mod host;
 pub mod plan;
 
 pub mod fingerprint;

@@ -225,6 +225,14 @@ pub fn temporary_files_in(folder: &Path) {
 pub struct Scratch(tempfile::TempDir);
 
 impl Scratch {
+    /// A fresh folder where the temporary files of this process are.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> Result<Self, FsError> {
+        Self::inside(&tempfile::env::temp_dir())
+    }
+
     /// A fresh folder inside `parent`, which is made when it is not there.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use rattler_build::{
     tool_configuration::Configuration,
 };
 use rattler_build_recipe::stage1::TestType;
+use rattler_build_script::EnvironmentIsolation;
 use rattler_solve::{ChannelPriority, SolveStrategy};
 
 use super::{BuildError, BuildJob, error::report_text, output::channels, package::exit_status};
@@ -39,7 +40,8 @@ pub(super) fn check(
             tool_configuration: tools.clone(),
             output_dir: directories.output_dir.clone(),
             exclude_newer: None,
-            env_isolation: Default::default(),
+            // The process of a host-bound build holds what the host's modules have set, and little else.
+            env_isolation: if job.host_bound { EnvironmentIsolation::None } else { EnvironmentIsolation::default() },
         };
         match rt.block_on(Box::pin(run_test(archive, &configuration, None))) {
             Ok(()) => {}

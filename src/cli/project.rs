@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::{Network, Stamps, fs},
-    exec::{LockPolicy, Machine, Settings},
+    exec::{HostPolicy, LockPolicy, Machine, Settings},
     manifest::{self, UserConfiguration},
     store::Store,
     workspace::{self, Override, Workspace},
@@ -144,6 +144,7 @@ pub(super) fn settings(
         mirrors: project.configuration.source_mirrors.clone(),
         network: if how.offline { Network::Offline } else { Network::Online },
         lock_policy: if how.locked { LockPolicy::Locked } else { LockPolicy::Follow },
+        host_policy: HostPolicy::Required,
         machine,
         cpus: (machine.cpus / jobs(how, &machine)).max(1),
         program: std::env::current_exe().into_diagnostic().wrap_err("this program does not know its own path")?,

@@ -26,7 +26,7 @@ pub enum RunPathKind {
 }
 
 impl RunPathKind {
-    fn tag(self) -> u64 {
+    pub(super) fn tag(self) -> u64 {
         match self {
             Self::Rpath => tag::RPATH,
             Self::Runpath => tag::RUNPATH,

@@ -49,10 +49,17 @@ pub(super) mod segment {
 /// Tags of the dynamic section.
 pub(super) mod tag {
     pub(in super::super) const NULL: u64 = 0;
+    pub(in super::super) const NEEDED: u64 = 1;
     pub(in super::super) const STRTAB: u64 = 5;
     pub(in super::super) const STRSZ: u64 = 10;
+    pub(in super::super) const SONAME: u64 = 14;
     pub(in super::super) const RPATH: u64 = 15;
     pub(in super::super) const RUNPATH: u64 = 29;
+    pub(in super::super) const FLAGS_1: u64 = 0x6fff_fffb;
+    pub(in super::super) const VERDEF: u64 = 0x6fff_fffc;
+    pub(in super::super) const VERDEFNUM: u64 = 0x6fff_fffd;
+    pub(in super::super) const VERNEED: u64 = 0x6fff_fffe;
+    pub(in super::super) const VERNEEDNUM: u64 = 0x6fff_ffff;
     /// Tags whose value is the address of one of the tables that may have to move: HASH, STRTAB, SYMTAB, RELA, REL,
     /// JMPREL, RELR, GNU_HASH, VERSYM, VERDEF, VERNEED.
     pub(in super::super) const TABLES: [u64; 11] =
@@ -82,6 +89,36 @@ impl Image {
             2 | 3 => Ok(image),
             _ => Err(Problem::NotElf),
         }
+    }
+
+    /// Other bytes of the same file, with the same width and order of numbers.
+    pub(super) fn piece(&self, bytes: Vec<u8>) -> Self {
+        Self { bytes, wide: self.wide, big: self.big }
+    }
+
+    /// Whether its numbers are 64 bits wide, and the number of the processor's kind.
+    pub(super) fn machine(&self) -> Result<(bool, u64), Problem> {
+        Ok((self.wide, self.get(18, Width::Half)?))
+    }
+
+    /// How many program headers there are.
+    pub(super) fn segment_count(&self) -> Result<u64, Problem> {
+        self.get(self.pick(44, 56), Width::Half)
+    }
+
+    /// A number of 2 bytes.
+    pub(super) fn half(&self, at: usize) -> Result<u64, Problem> {
+        self.get(at, Width::Half)
+    }
+
+    /// A number of 4 bytes.
+    pub(super) fn word(&self, at: usize) -> Result<u64, Problem> {
+        self.get(at, Width::Word)
+    }
+
+    /// Writes a number of the file's own width.
+    pub(super) fn set_native(&mut self, at: usize, value: u64) -> Result<(), Problem> {
+        self.set(at, Width::Native, value)
     }
 
     /// Where the table of program headers begins.

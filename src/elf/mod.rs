@@ -1,10 +1,14 @@
-//! Gives an ELF file a run path, however long: what rattler-build otherwise needs an installed `patchelf` for.
+//! ELF files: what they are linked with, which libraries the loader finds for them, and the built-in patchelf, which gives
+//! a file a run path, however long.
 //!
 //! Knows nothing of: recipes, prefixes, which run path is the right one.
 
+mod cache;
 mod edit;
 mod error;
 mod image;
+mod linkage;
+mod loader;
 mod patchelf;
 mod room;
 #[cfg(test)]
@@ -12,4 +16,6 @@ mod tests;
 
 pub use edit::{RunPathKind, run_path, set_run_path};
 pub use error::ElfError;
+pub use linkage::{Linkage, Machine, SymbolVersion, defined_versions, linkage, needed_versions, set_run_path_kind};
+pub use loader::{Found, Loader, Object, Rule};
 pub use patchelf::patchelf;

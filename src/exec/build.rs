@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    Context, ExecError, Job, Outputs, resolve,
+    Context, ExecError, Job, Outputs, external, host, pip, resolve,
     worker::{self, Order},
 };
 use crate::{
@@ -11,10 +11,8 @@ use crate::{
     build::{BuildJob, Built, FetchedSource, Sibling},
     channel::{Damage, Published},
     conda,
-    elf::RunPathKind,
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
-    manifest::RpathKind,
     plan::Node,
     recipe::Source,
     store::{Announcement, Output, PackageFile},
@@ -43,7 +41,7 @@ pub(super) fn make(
     if !resolve::is_resolved(context, node) {
         order.locked.clear();
     }
-    let built: Built = worker::run(context, &Order::Build(order), scratch, log)?;
+    let built: Built = worker::run(context, &Order::Build(order), (package, scratch), log)?;
     check_unchanged(context, package)?;
     Ok(built)
 }
@@ -58,9 +56,10 @@ pub(super) fn order(
     // All that its environments and its tests need, and no others: a build sees nothing that it does not name.
     let view = context.channel.view(needs, &scratch.join("channel"), context.workspace.platform)?;
     let label = context.workspace.host.label.as_deref().filter(|_| package.host_bound);
+    let (environment, loaded) = host::surroundings(context, package)?;
     let host_bound = |list: &[String]| if package.host_bound { list.to_vec() } else { Vec::new() };
     Ok(BuildJob {
-        recipe: package.file.clone(),
+        recipe: external::recipe_of(context, package, scratch)?,
         output: package.cell.package.clone(),
         axes: package.cell.combination.clone(),
         variant: package.cell.variant.clone(),
@@ -68,14 +67,11 @@ pub(super) fn order(
         siblings: siblings(needs),
         platform: context.workspace.platform.to_string(),
         virtual_packages: Vec::new(),
-        facts: Vec::new(),
+        facts: host::facts(context, package)?,
         host_bound: package.host_bound,
-        environment: BTreeMap::new(),
-        loaded: Vec::new(),
-        rpath_kind: match context.workspace.host.rpath_kind {
-            RpathKind::Rpath => RunPathKind::Rpath,
-            RpathKind::Runpath => RunPathKind::Runpath,
-        },
+        environment,
+        loaded,
+        rpath_kind: host::run_path_kind(context),
         channels: vec![view.url().to_string()],
         base_channels: base_channels(context),
         locked: resolve::locked(context, package)?.into_iter().flat_map(|it| it.packages).collect(),
@@ -129,6 +125,8 @@ fn sources(context: &Context, package: &Package) -> Result<Vec<FetchedSource>, E
         mirrors: &context.settings.mirrors,
         store: &context.store.sources(),
         network: context.settings.network,
+        environment: &context.settings.environment,
+        default_index: pip::default_index,
     };
     let fetched = fetch::fetch(&context.rt, &request)?;
     Ok(fetched.into_iter().map(|it| FetchedSource { url: it.url, file: it.file }).collect())
@@ -157,6 +155,9 @@ fn source_ref(source: &Source) -> Option<SourceRef> {
 
 /// A package whose recipe was edited in the meantime is not recorded: its key speaks of the text before.
 fn check_unchanged(context: &Context, package: &Package) -> Result<(), ExecError> {
+    if package.external.is_some() {
+        return Ok(());
+    }
     let own = context.scans.of(package.folder(), &context.stamps)?;
     let outer = outer_sources(package, &own).into_iter().map(|it| package.folder().join(it));
     for path in std::iter::once(package.folder().to_owned()).chain(outer) {

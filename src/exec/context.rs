@@ -8,10 +8,11 @@ use std::{
 
 use rattler_conda_types::GenericVirtualPackage;
 
-use super::{Children, ExecError, Machine, jobserver::Jobserver, resolve, scans::Scans};
+use super::{Children, ExecError, HostPolicy, Machine, host, jobserver::Jobserver, resolve, scans::Scans};
 use crate::{
     base::{Cancel, Network, Stamps, fs},
     channel::LocalChannel,
+    host::Probe,
     lock::{self, LockedEnvironment, RelativeChannel},
     plan::{Index, NodeId, Plan},
     rt::Rt,
@@ -42,6 +43,8 @@ pub struct Settings {
     pub network: Network,
     /// May the lock file change?
     pub lock_policy: LockPolicy,
+    /// Must the host be as the project says?
+    pub host_policy: HostPolicy,
     /// What the machine has.
     pub machine: Machine,
     /// Processors for each build that declares none.
@@ -85,6 +88,8 @@ pub struct Context {
     pub stamps: Stamps,
     /// This machine's virtual packages, once somebody asked.
     machine: OnceLock<Vec<GenericVirtualPackage>>,
+    /// What the host provides, once somebody asked.
+    pub(super) host: Probe,
     /// Recipe folders and path sources, read once.
     pub(super) scans: Scans,
     /// The lock file as it stands; read once, changed by lock jobs one at a time.
@@ -95,8 +100,11 @@ impl Context {
     /// Puts a project together with its places.
     pub fn new((workspace, stamps): (Workspace, Stamps), plan: Plan, rt: Rt, settings: Settings) -> Self {
         let cancel = Cancel::new();
+        let store = Store::at(&workspace.root);
         Self {
-            store: Store::at(&workspace.root),
+            // Who only asks what would be done writes nothing.
+            host: Probe::with(store.host(), settings.host_policy == HostPolicy::Required),
+            store,
             jobserver: Jobserver::new(settings.machine.cpus),
             channel: LocalChannel::at(&workspace.root.join("output")).stopped_by(cancel.clone()),
             workspace,
@@ -208,7 +216,7 @@ impl Context {
     /// # Errors
     /// When the machine's cannot be found out, or the target's are wrong.
     pub fn virtual_packages(&self, environment: &Environment) -> Result<Vec<GenericVirtualPackage>, ExecError> {
-        Ok(match &environment.target {
+        let mut packages = match &environment.target {
             Some(named) => solve::target_virtual_packages(self.workspace.platform, named)?,
             None => match self.machine.get() {
                 Some(found) => found.clone(),
@@ -217,7 +225,15 @@ impl Context {
                     self.machine.get_or_init(|| found).clone()
                 }
             },
-        })
+        };
+        // A target is another machine with the same host software, unless it says otherwise.
+        for fact in host::virtual_packages(self)? {
+            if !packages.iter().any(|it| it.name == fact.name) {
+                packages.push(fact);
+            }
+        }
+        packages.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(packages)
     }
 
     /// How many seconds a node took when it was last done; nothing when it never was.

@@ -9,7 +9,7 @@ use std::{
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, RepoDataRecord};
 
-use super::{Context, ExecError, Job, LockPolicy, build::packages, process, resolve::package_input};
+use super::{Context, ExecError, Job, LockPolicy, build::packages, host, process, resolve::package_input};
 use crate::{
     base::{Digest, fs},
     install::{self, InstallError, InstallRequest},
@@ -165,8 +165,15 @@ fn moved(previous: &Option<Output>, prefix: &Path) -> bool {
 /// # Errors
 /// When an activation script cannot be run.
 pub fn activated(context: &Context, environment: &Environment) -> Result<BTreeMap<String, String>, ExecError> {
+    activate(context, environment, context.settings.environment.clone())
+}
+
+fn activate(
+    context: &Context,
+    environment: &Environment,
+    mut variables: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ExecError> {
     let prefix = context.store.prefix(&environment.name);
-    let mut variables = context.settings.environment.clone();
     // Another Python's settings would reach into this one.
     for name in ["PYTHONHOME", "PYTHONPATH"] {
         variables.remove(name);
@@ -191,10 +198,13 @@ pub(super) fn test(context: &Context, job: &Job) -> Result<Output, ExecError> {
     if !executable {
         command.arg("-e").arg(script);
     }
+    // What was built with the host's modules is tested with them, whatever the user's shell has loaded.
+    let mut variables = context.settings.environment.clone();
+    variables.extend(host::of_test(context, environment)?);
     command
         .stdin(Stdio::null())
         .env_clear()
-        .envs(activated(context, environment)?)
+        .envs(activate(context, environment, variables)?)
         .current_dir(&context.workspace.root);
     let status = process::run(command, &context.store.log(&node.id), &context.children, &context.cancel)?;
     if !status.success() {

@@ -11,6 +11,7 @@ use crate::{
     conda::CondaError,
     fetch::FetchError,
     fingerprint::FingerprintError,
+    host::HostErrors,
     install::InstallError,
     lock::LockError,
     pack::PackError,
@@ -28,6 +29,10 @@ pub enum ExecError {
         /// The worker's last word.
         why: String,
     },
+    /// The host is not as the project says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Host(#[from] HostErrors),
     /// A build that declares more memory than there is.
     #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
     #[diagnostic(

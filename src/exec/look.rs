@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Context, ExecError, Outputs,
     environment::{self, locked_digest},
-    resolve,
+    host, resolve,
 };
 use crate::{
     base::Digest,
@@ -169,7 +169,7 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let scratch = &*context.settings.scratch.to_string_lossy();
             build_inputs(&BuildInputs {
                 package,
-                host: &workspace.host,
+                host: &host::inputs(context, package)?,
                 platform,
                 scratch,
                 environments: &environments,
@@ -180,7 +180,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
         }
         Kind::Resolve => {
             let package = &workspace.packages[node.subject];
-            resolve_inputs(&ResolveInputs { package, platform, channels: &context.channel_names(), needs: &needs })
+            let (channels, facts) = (context.channel_names(), host::facts(context, package)?);
+            resolve_inputs(&ResolveInputs { package, platform, channels: &channels, facts: &facts, needs: &needs })
         }
         Kind::Lock => {
             let environment = &workspace.environments[node.subject];
@@ -195,7 +196,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let script = workspace.environments[node.subject].test.clone();
             let script = script.expect("only an environment with a script has a test node");
             let scan = |path: &std::path::Path| context.scans.of(path, &context.stamps);
-            test_inputs(&TestInputs { packages: &packages()?, script, scan: &scan })?
+            let host = host::test_inputs(context, &workspace.environments[node.subject])?;
+            test_inputs(&TestInputs { packages: &packages()?, host: &host, script, scan: &scan })?
         }
         Kind::Pack => {
             let archive = context.archive(&workspace.environments[node.subject]);

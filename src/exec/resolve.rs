@@ -98,7 +98,8 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
     cell.locked.retain(named);
     let order = ResolveJob { build: cell, policy };
     let log = context.store.log(&node.id);
-    let resolved: Result<Environments, ExecError> = worker::run(context, &Order::Resolve(order), scratch.path(), &log);
+    let resolved: Result<Environments, ExecError> =
+        worker::run(context, &Order::Resolve(order), (package, scratch.path()), &log);
     let resolved = match resolved {
         Err(ExecError::Build { why }) if policy == ResolvePolicy::Keep => return Err(ExecError::Locked { why }),
         Err(ExecError::Build { why }) => return Err(ExecError::Unresolved { why }),

@@ -17,11 +17,12 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Context, ExecError, guard, leftovers, process, shims, tell};
+use super::{Context, ExecError, guard, leftovers, process, shims, surroundings, tell};
 use crate::{
     base::{FsError, fs},
     build::{self, BuildError, BuildJob, ResolveJob},
     rt::Rt,
+    workspace::Package,
 };
 
 /// What a worker is to do.
@@ -71,16 +72,24 @@ fn answer<T: Serialize>(job_file: &Path, result: Result<T, BuildError>) -> Resul
 pub(super) fn run<T: DeserializeOwned>(
     context: &Context,
     order: &Order,
-    scratch: &Path,
+    (package, scratch): (&Package, &Path),
     log: &Path,
 ) -> Result<T, ExecError> {
     let job_file = scratch.join("job.json");
     let result = result_file(&job_file);
     let bytes = serde_json::to_vec_pretty(order).expect("a job holds nothing that JSON cannot say");
     fs::write_atomic(&job_file, &bytes)?;
-    let path = context.settings.environment.get("PATH").map_or("", String::as_str);
-    let path = shims::path(&context.settings.cache, &context.settings.program, path)?;
+    let own = &context.settings.environment;
     let mut command = Command::new(&context.settings.program);
+    let path = match order {
+        // Its tests see what the worker sees: the host's modules, and not the user's shell.
+        Order::Build(job) if job.host_bound => {
+            command.env_clear().envs(&job.environment).envs(surroundings::of_worker(own, package));
+            job.environment.get("PATH")
+        }
+        _ => own.get("PATH"),
+    };
+    let path = shims::path(&context.settings.cache, &context.settings.program, path.map_or("", String::as_str))?;
     command.arg("worker").arg("--job").arg(&job_file);
     command.env("RATTLER_CACHE_DIR", &context.settings.cache);
     // What the library puts aside must go away with this job, also when it is killed.

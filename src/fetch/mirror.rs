@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::{SourceRef, hash::Expected};
+use crate::recipe::{IndexFile, index_file};
 
 /// One place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum Place {
     File(PathBuf),
     /// One of the recipe's URLs.
     Url(Url),
+    /// A file of a Python project, wherever pip would look for it.
+    Index(IndexFile),
     /// A text that says where to look, but not in a way that is understood.
     Unclear(String),
 }
@@ -35,6 +38,10 @@ pub(super) fn places(source: &SourceRef, expected: &Expected, mirrors: &[String]
         }
     }
     for url in &source.urls {
+        if let Ok(Some(file)) = index_file(url) {
+            places.push(Place::Index(file));
+            continue;
+        }
         places.push(match Url::parse(url) {
             Ok(url) if is_http(&url) => Place::Url(url),
             Ok(url) if url.scheme() == "file" => {

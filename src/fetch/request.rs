@@ -1,6 +1,9 @@
 //! What is asked for, and what is given.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -32,6 +35,10 @@ pub struct FetchRequest<'a> {
     pub store: &'a Path,
     /// Whether the network may be used.
     pub network: Network,
+    /// The user's environment, which says where pip's configuration is.
+    pub environment: &'a BTreeMap<String, String>,
+    /// Tells the index that pip asks when it is not configured. The error is a sentence that says what to do.
+    pub default_index: fn(&BTreeMap<String, String>) -> Result<String, String>,
 }
 
 /// A source on disk.

@@ -1,6 +1,7 @@
 //! Sources from the store, from mirrors and from a server on this machine.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
@@ -15,25 +16,33 @@ use tempfile::TempDir;
 use super::{FetchError, FetchRequest, Fetched, SourceRef, fetch, file_name};
 use crate::{base::Network, rt::Rt};
 
-const CONTENT: &str = "the source\n";
+pub(super) const CONTENT: &str = "the source\n";
 
-struct Bench {
+pub(super) struct Bench {
     rt: Rt,
     folder: TempDir,
-    mirrors: Vec<String>,
+    pub(super) mirrors: Vec<String>,
     network: Network,
+    /// Without pip's files: those of the machine are not the tests'.
+    pub(super) environment: BTreeMap<String, String>,
 }
 
 impl Bench {
-    fn new(network: Network) -> Self {
-        Self { rt: Rt::new().unwrap(), folder: tempfile::tempdir().unwrap(), mirrors: Vec::new(), network }
+    pub(super) fn new(network: Network) -> Self {
+        Self {
+            rt: Rt::new().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            mirrors: Vec::new(),
+            network,
+            environment: BTreeMap::from([("PIP_CONFIG_FILE".to_owned(), "/dev/null".to_owned())]),
+        }
     }
 
-    fn path(&self, relative: &str) -> PathBuf {
+    pub(super) fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join(relative)
     }
 
-    fn mirror(&mut self, name: &str, file: &str, content: &str) -> PathBuf {
+    pub(super) fn mirror(&mut self, name: &str, file: &str, content: &str) -> PathBuf {
         let folder = self.path(name);
         write(&folder.join(file), content);
         self.mirrors.push(folder.display().to_string());
@@ -42,25 +51,32 @@ impl Bench {
 
     fn fetch(&self, sources: &[SourceRef]) -> Result<Vec<Fetched>, FetchError> {
         let store = self.path("store");
-        let request = FetchRequest { sources, mirrors: &self.mirrors, store: &store, network: self.network };
+        let request = FetchRequest {
+            sources,
+            mirrors: &self.mirrors,
+            store: &store,
+            network: self.network,
+            environment: &self.environment,
+            default_index: |_| Err("no index was asked".to_owned()),
+        };
         fetch(&self.rt, &request)
     }
 
-    fn one(&self, source: SourceRef) -> Result<Fetched, FetchError> {
+    pub(super) fn one(&self, source: SourceRef) -> Result<Fetched, FetchError> {
         self.fetch(&[source]).map(|mut fetched| fetched.remove(0))
     }
 }
 
-fn write(path: &Path, content: &str) {
+pub(super) fn write(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
 }
 
-fn sha256(content: &str) -> String {
+pub(super) fn sha256(content: &str) -> String {
     hex::encode(compute_bytes_digest::<Sha256>(content))
 }
 
-fn source(url: &str) -> SourceRef {
+pub(super) fn source(url: &str) -> SourceRef {
     SourceRef {
         urls: vec![url.to_owned()],
         sha256: Some(sha256(CONTENT)),
@@ -72,7 +88,7 @@ fn source(url: &str) -> SourceRef {
 const UPSTREAM: &str = "https://sources.invalid/thing-1.0.tar.gz";
 
 /// Answers one connection after the other with these texts, the last one again and again, and notes the requests.
-fn serve(answers: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
+pub(super) fn serve(answers: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -93,11 +109,11 @@ fn serve(answers: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
     (address, requests)
 }
 
-fn ok(content: &str) -> String {
+pub(super) fn ok(content: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{content}", content.len())
 }
 
-fn status(text: &str) -> String {
+pub(super) fn status(text: &str) -> String {
     format!("HTTP/1.1 {text}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 

@@ -1,17 +1,18 @@
 //! The one verb of the room.
 
-use std::{cell::OnceCell, path::Path};
+use std::path::Path;
 
 use url::Url;
 
 use super::{
     FetchError, FetchRequest, Fetched, SourceRef,
     hash::{Expected, Found},
-    http::Http,
+    http::{Web, shown},
+    index::{Outcome, Sought, search},
     mirror::{Place, places},
     store::Store,
 };
-use crate::{base::Network, rt::Rt};
+use crate::{base::Network, recipe::IndexFile, rt::Rt};
 
 /// Brings every source into the store, in the order of the request. Git repositories are left out: they are cloned
 /// when they are built.
@@ -20,7 +21,7 @@ use crate::{base::Network, rt::Rt};
 /// When a source has no hash, when nobody has the file, or when upstream's file has another hash; all sources are tried
 /// first, so that one run tells about all of them.
 pub fn fetch(rt: &Rt, request: &FetchRequest<'_>) -> Result<Vec<Fetched>, FetchError> {
-    let fetcher = Fetcher { rt, request, store: Store(request.store), http: OnceCell::new() };
+    let fetcher = Fetcher { request, store: Store(request.store), web: Web::new(rt) };
     let mut fetched = Vec::new();
     let mut problems = Vec::new();
     for source in request.sources {
@@ -44,10 +45,9 @@ pub fn fetch(rt: &Rt, request: &FetchRequest<'_>) -> Result<Vec<Fetched>, FetchE
 }
 
 struct Fetcher<'a> {
-    rt: &'a Rt,
     request: &'a FetchRequest<'a>,
     store: Store<'a>,
-    http: OnceCell<Result<Http, String>>,
+    web: Web<'a>,
 }
 
 /// What a place had.
@@ -77,7 +77,16 @@ impl Fetcher<'_> {
         let mut tried = Vec::new();
         let mut wrong = None;
         for place in places(source, &expected, self.request.mirrors) {
-            let found = match self.ask(&place, &file)? {
+            let answer = match &place {
+                Place::Index(wanted) => {
+                    let outcome = self.search(wanted, &expected, &file)?;
+                    tried.extend(outcome.tried);
+                    wrong = wrong.or(outcome.wrong);
+                    outcome.found.map_or(Answer::Nothing, Answer::File)
+                }
+                place => self.ask(place, &file)?,
+            };
+            let found = match answer {
                 Answer::Nothing => continue,
                 Answer::Refused(reason) => {
                     tried.push(reason);
@@ -94,13 +103,14 @@ impl Fetcher<'_> {
                     return Ok(Fetched { url: url.to_owned(), file, sha256: found.sha256 });
                 }
                 Err((expected, found)) => match place {
-                    Place::Url(url) => drop(wrong.get_or_insert((url.to_string(), expected, found))),
+                    Place::Url(url) => drop(wrong.get_or_insert((shown(&url), expected, found))),
                     Place::File(path) => drop(wrong.get_or_insert((path.display().to_string(), expected, found))),
                     Place::MirrorFile(path) => {
                         tried.push(format!("`{}` has {found} instead of {expected}", path.display()))
                     }
-                    Place::MirrorUrl(url) => tried.push(format!("`{url}` has {found} instead of {expected}")),
-                    Place::Unclear(_) => {}
+                    Place::MirrorUrl(url) => tried.push(format!("`{}` has {found} instead of {expected}", shown(&url))),
+                    // An index is only believed when the hash is right.
+                    Place::Index(_) | Place::Unclear(_) => {}
                 },
             }
         }
@@ -114,6 +124,8 @@ impl Fetcher<'_> {
     /// Copies what a place has to `file`.
     fn ask(&self, place: &Place, file: &Path) -> Result<Answer, FetchError> {
         match place {
+            // The caller searches it.
+            Place::Index(_) => return Ok(Answer::Nothing),
             Place::Unclear(text) => return Ok(Answer::Refused(format!("`{text}` is no path, file or http URL"))),
             Place::MirrorFile(path) if !path.is_file() => return Ok(Answer::Nothing),
             Place::File(path) if !path.is_file() => return Ok(Answer::Refused(no_file(path))),
@@ -131,14 +143,17 @@ impl Fetcher<'_> {
         Ok(Answer::File(Found::in_file(file)?))
     }
 
+    fn search(&self, wanted: &IndexFile, expected: &Expected, file: &Path) -> Result<Outcome, FetchError> {
+        let FetchRequest { network, environment, default_index, .. } = *self.request;
+        let sought = Sought { wanted, expected, network, environment, default: &|| default_index(environment) };
+        Ok(search(&sought, &self.web, file)?)
+    }
+
     fn download(&self, url: &Url, file: &Path) -> Result<(), String> {
         if self.request.network == Network::Offline {
-            return Err(format!("`{url}` was not asked: the network is off"));
+            return Err(format!("`{}` was not asked: the network is off", shown(url)));
         }
-        match self.http.get_or_init(Http::new) {
-            Ok(http) => http.download(self.rt, url, file),
-            Err(reason) => Err(format!("`{url}` was not asked: {reason}")),
-        }
+        self.web.download(url, file)
     }
 }
 

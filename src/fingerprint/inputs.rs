@@ -11,7 +11,7 @@ use crate::{
     base::{Digest, FsError},
     plan::NodeId,
     recipe::{ENGINE, Source},
-    workspace::{Environment, Host, Package},
+    workspace::{Environment, Package},
 };
 
 /// The version of what envbuild itself puts into a package: raised when the same inputs would give other bytes.
@@ -30,8 +30,8 @@ pub type ScanFn<'a> = dyn Fn(&Path) -> Result<Arc<Vec<Entry>>, FsError> + 'a;
 pub struct BuildInputs<'a> {
     /// The package cell.
     pub package: &'a Package,
-    /// `[host]`, which counts for host-bound packages.
-    pub host: &'a Host,
+    /// What it depends on of the host, by input name; nothing for most packages that are not host-bound.
+    pub host: &'a BTreeMap<String, String>,
     /// The platform that is built for.
     pub platform: &'a str,
     /// The folder that packages are built in: compiled files may hold it, as they hold Nix's store. It is the same
@@ -65,6 +65,11 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
     for (name, value) in &package.cell.environment {
         inputs.add(format!("environment/{name}"), value.as_ref().map_or("not set".to_owned(), |it| format!("={it}")));
     }
+    inputs.extend(host);
+    // No recipe makes it.
+    if package.external.is_some() {
+        return Ok(inputs);
+    }
     let own = scan(package.folder())?;
     for entry in own.iter() {
         inputs.add(format!("recipe/{}", entry.path), &entry.value);
@@ -79,14 +84,7 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
             inputs.add(format!("source/{file}"), &entry.value);
         }
     }
-    if package.host_bound {
-        inputs.add("host/label", host.label.as_deref().unwrap_or_default());
-        inputs.add("host/rpaths", host.run_paths.join(" "));
-        inputs.add("host/libraries", host.libraries.join(" "));
-    }
-    for (name, package) in *environments {
-        inputs.add(name, package);
-    }
+    inputs.extend(environments);
     for (node, content) in *needs {
         inputs.add(format!("needs/{node}"), content);
     }
@@ -144,13 +142,15 @@ pub struct ResolveInputs<'a> {
     pub platform: &'a str,
     /// The base channels, in order.
     pub channels: &'a [String],
+    /// What its solver is told of the host, as `__name=version`.
+    pub facts: &'a [String],
     /// Content digests of the local packages in these environments: what they need to run is in there, too.
     pub needs: &'a BTreeMap<NodeId, Digest>,
 }
 
 /// The inputs of a resolution.
 pub fn resolve_inputs(from: &ResolveInputs<'_>) -> Inputs {
-    let ResolveInputs { package, platform, channels, needs } = from;
+    let ResolveInputs { package, platform, channels, facts, needs } = from;
     let mut inputs = Inputs::new();
     inputs.add("engine", ENGINE);
     inputs.add("platform", platform);
@@ -165,6 +165,9 @@ pub fn resolve_inputs(from: &ResolveInputs<'_>) -> Inputs {
         for spec in specs {
             inputs.add(format!("{environment}-spec/{spec}"), "");
         }
+    }
+    for fact in *facts {
+        inputs.add(format!("fact/{fact}"), "");
     }
     for setting in &package.cell.environment_settings {
         inputs.add(format!("setting/{setting}"), "");
@@ -232,6 +235,8 @@ fn add_packages(inputs: &mut Inputs, packages: &BTreeMap<String, String>) {
 pub struct TestInputs<'a> {
     /// What is installed, by package name.
     pub packages: &'a BTreeMap<String, String>,
+    /// The host's modules that it runs with, by input name; nothing for what is not bound to the host.
+    pub host: &'a BTreeMap<String, String>,
     /// The test script.
     pub script: PathBuf,
     /// Reads folders and files; the caller may remember what it read.
@@ -245,6 +250,7 @@ pub struct TestInputs<'a> {
 pub fn test_inputs(from: &TestInputs<'_>) -> Result<Inputs, FingerprintError> {
     let mut inputs = Inputs::new();
     add_packages(&mut inputs, from.packages);
+    inputs.extend(from.host);
     // Whether it may be executed decides who runs it.
     for entry in (from.scan)(&from.script)?.iter() {
         inputs.add("script", &entry.value);

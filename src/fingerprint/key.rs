@@ -38,6 +38,13 @@ impl Inputs {
         debug_assert!(replaced.is_none(), "an input is named once");
     }
 
+    /// Adds several.
+    pub(super) fn extend(&mut self, more: &BTreeMap<String, String>) {
+        for (name, value) in more {
+            self.add(name, value);
+        }
+    }
+
     /// Name and value of every input, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))

@@ -60,6 +60,11 @@ const BAD: &[(&str, &str)] = &[
     ("bad_text", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"\"\n"),
     ("repeated", "[project]\nname = \"a\"\n\n[environments.e]\npack = [\"tar.zst\", \"tar.zst\"]\n"),
     ("invalid_name", "[project]\nname = \"a\"\n\n[environments.\"ResNet 50\"]\n"),
+    ("invalid_host", "[project]\nname = \"a\"\n\n[host]\nmodules = [\"--force\"]\n"),
+    (
+        "unknown_fact",
+        "[project]\nname = \"a\"\n\n[host.facts.mpi]\ncommand = \"x\"\n[host.externals.mpich]\nversion = { fact = \"mpich\" }\n",
+    ),
     ("invalid_label", "[project]\nname = \"a\"\n\n[host]\nlabel = \"cray-ex\"\n"),
     ("unknown_platform", "[project]\nname = \"a\"\nplatforms = [\"linux64\"]\n"),
     ("empty_axis", "[project]\nname = \"a\"\n\n[matrix]\npython = []\n"),
@@ -128,6 +133,30 @@ const BAD_TOO: &[(&str, &str)] = &[
     ("engines", "[project]\nname = \"a\"\n\n[engines.pbs]\nkind = \"pbs\"\n"),
     ("noarch_platform", "[project]\nname = \"a\"\nplatforms = [\"noarch\"]\n"),
     ("axis_with_a_hyphen", "[project]\nname = \"a\"\n\n[matrix]\nr-base = [\"4.3\"]\n"),
+    ("module_with_a_blank", "[project]\nname = \"a\"\n\n[host]\nmodules = [\"gcc mpich\"]\n"),
+    (
+        "recipe_module_with_a_hyphen",
+        "[project]\nname = \"a\"\n[host]\n[recipes.a]\npath = \"a\"\nmodules = { load = [\"-f\"] }\n",
+    ),
+    ("rpath_kind", "[project]\nname = \"a\"\n\n[host]\nrpath-kind = \"both\"\n"),
+    ("fact_of_nothing", "[project]\nname = \"a\"\n\n[host.facts.mpi]\n"),
+    ("fact_name", "[project]\nname = \"a\"\n\n[host.facts.MPI]\ncommand = \"mpichversion\"\n"),
+    ("pattern", "[project]\nname = \"a\"\n\n[host.facts.mpi]\ncommand = \"mpichversion\"\npattern = 'Version: ('\n"),
+    ("pattern_without_a_command", "[project]\nname = \"a\"\n\n[host.facts.mpi]\nfiles = [\"/a\"]\npattern = '(.*)'\n"),
+    (
+        "fact_as_a_plain_package",
+        "[project]\nname = \"a\"\n[host.facts.mpi]\ncommand = \"x\"\nvirtual-package = \"mpi\"\n",
+    ),
+    (
+        "virtual_package_without_a_command",
+        "[project]\nname = \"a\"\n[host.facts.mpi]\nfiles = [\"/a\"]\nvirtual-package = \"__mpi\"\n",
+    ),
+    ("external_without_a_version", "[project]\nname = \"a\"\n\n[host.externals.mpich]\n"),
+    ("external_version", "[project]\nname = \"a\"\n\n[host.externals.mpich]\nversion = \"4.*\"\n"),
+    (
+        "external_of_a_fact_without_a_command",
+        "[project]\nname = \"a\"\n[host.facts.mpi]\nfiles = [\"/a\"]\n[host.externals.mpich]\nversion = { fact = \"mpi\" }\n",
+    ),
     ("template_of_no_axis", "[project]\nname = \"a\"\n\n[environments.e]\ndependencies = [\"numpy ${{ numpy }}\"]\n"),
     ("spec_without_a_name", "[project]\nname = \"a\"\n\n[environments.e]\ndependencies = [\">=3\"]\n"),
 ];
@@ -143,7 +172,7 @@ numpy = ["1.26", "2.0"]
 zip = [["numpy", "scipy"]]
 
 [recipes.mpi4py]
-modules = { unload = ["cudnn"] }
+resources = { walltime = "02:00:00" }
 
 [environments.gpu]
 matrix = ["pyton"]

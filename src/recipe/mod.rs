@@ -6,12 +6,14 @@ mod cache;
 mod cell;
 mod error;
 mod mentioned;
+mod mirror;
 mod read;
 mod render;
 
 pub use cache::{ENGINE, Rendered};
 pub use cell::{Cell, Recipe, Requirement, Source};
 pub use error::RecipeError;
+pub use mirror::{IndexFile, MirrorError, index_file};
 pub use read::{find_variable, read};
 pub use render::render_variants;
 

@@ -16,7 +16,7 @@ use crate::base::Network;
 
 pub use error::SolveError;
 pub use solver::solve;
-pub use virtual_packages::{host_virtual_packages, target_virtual_packages};
+pub use virtual_packages::{host_virtual_packages, named_virtual_packages, target_virtual_packages};
 
 /// What to solve.
 #[derive(Clone, Copy, Debug)]

@@ -42,6 +42,14 @@ pub fn target_virtual_packages(
     Ok(packages.into_values().collect())
 }
 
+/// Virtual packages by their names and versions, in the order given.
+///
+/// # Errors
+/// When a name or a version cannot be one.
+pub fn named_virtual_packages(named: &[(String, String)]) -> Result<Vec<GenericVirtualPackage>, SolveError> {
+    named.iter().map(|(name, version)| parse(name, version)).collect()
+}
+
 fn implied(platform: Subdir) -> Vec<(&'static str, &'static str)> {
     let mut packages = Vec::new();
     if platform.is_unix() {

@@ -103,6 +103,11 @@ impl Store {
         self.root.join("cache/rendered.txt")
     }
 
+    /// The file in which environments of the host's modules are kept.
+    pub fn host(&self) -> PathBuf {
+        self.root.join("cache/host.json")
+    }
+
     /// What earlier runs knew of the project's files. A run begins with a new claim to the lock in this folder, whose time
     /// is then that of its beginning.
     pub fn stamps(&self, project: &Path) -> Stamps {

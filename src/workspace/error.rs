@@ -91,6 +91,21 @@ pub enum WorkspaceError {
         at: SourceSpan,
     },
 
+    /// A source without a host has an address that leads nowhere, or no hash.
+    #[error("recipe `{recipe}`: the source `{url}` cannot be used: {why}")]
+    #[diagnostic(code(envbuild::workspace::bad_source))]
+    BadSource {
+        recipe: String,
+        url: String,
+        why: String,
+        #[source_code]
+        text: NamedSource<String>,
+        #[label("this source")]
+        at: SourceSpan,
+        #[help]
+        help: String,
+    },
+
     /// Nothing reads an axis.
     #[error("nothing uses the axis `{axis}`")]
     #[diagnostic(code(envbuild::workspace::unused_axis))]

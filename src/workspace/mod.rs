@@ -10,6 +10,7 @@ mod load;
 mod matrix;
 mod model;
 mod recipes;
+mod sources;
 
 pub use error::{WorkspaceError, WorkspaceErrors};
 pub use host::{ExternalVersion, Fact, Host, InitFile, ModuleSet, ModuleStep, Verb};

@@ -16,11 +16,12 @@ use super::{
     host,
     matrix::Grid,
     model::cell_id,
+    sources,
 };
 use crate::{
     base::{Stamps, fs},
     manifest::{self, Manifest, closest},
-    recipe::{self, Recipe, RecipeError, Rendered},
+    recipe::{self, Cell, Recipe, RecipeError, Rendered},
 };
 
 /// Variables that every recipe may read: the renderer defines them itself, or has a default for them.
@@ -84,6 +85,9 @@ pub(super) fn load(
             }
         };
         check_variables(written, &recipe, grid, (&file, source.root), problems);
+        let is_made = |cell: &Cell| !grid.excludes(&cell.variant);
+        let cells = recipe.cells.iter().filter(|it| is_made(it));
+        problems.extend(sources::problems(&written.name.value, cells, (&file, source.root)));
         variables.extend(recipe.variables);
         variables.extend(recipe.free);
         let mut made = 0;

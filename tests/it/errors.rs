@@ -72,6 +72,15 @@ fn unknown_keys() {
 }
 
 #[test]
+fn sources_without_a_host_that_lead_nowhere() {
+    let sources = "source:\n  - url: mirror://gnu/make/make-4.tar.gz\n  - url:\n      - https://x.invalid/t-1.zip\n      \
+                   - mirror://pypi/t-${{ version }}.zip\n    sha256: \"${{ '0' * 64 }}\"\n  \
+                   - url: mirror://pypi/t/t-${{ version }}.zip # its hash is missing\n";
+    let project = recipe("package:", &format!("context:\n  version: 1.0.0\n{sources}package:"));
+    check("sources_without_a_host_that_lead_nowhere", &project, &["plan"]);
+}
+
+#[test]
 fn wrong_types() {
     let project = manifest("name = \"errors\"", "name = 7");
     project.edit("project.toml", "[\"plain\", \"salted\"]", "\"plain\"");

@@ -17,6 +17,7 @@ mod faults;
 mod firewall;
 mod gc;
 mod host;
+mod index;
 mod locking;
 mod locks;
 mod matrix;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     build::{BuildError, BuildJob, Built, build},
+    elf::RunPathKind,
     rt::Rt,
 };
 
@@ -44,7 +45,7 @@ impl Bench {
             host_bound: false,
             environment: BTreeMap::new(),
             loaded: Vec::new(),
-            rpath_kind: Default::default(),
+            rpath_kind: crate::elf::RunPathKind::Rpath,
             channels: Vec::new(),
             base_channels: Vec::new(),
             locked: Vec::new(),

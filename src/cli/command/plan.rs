@@ -8,7 +8,7 @@ use crate::{
         project::{self, settings},
         ui,
     },
-    exec::{Context, survey},
+    exec::{Context, HostPolicy, survey},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     workspace::parse_overrides,
@@ -31,7 +31,8 @@ pub(super) fn planned(world: &World, words: &[String]) -> miette::Result<Context
     let (names, overrides) = parse_overrides(words);
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let how = How { jobs: None, keep_going: false, offline: true, locked: true };
-    let settings = settings(&project, &world.environment, &how, &overrides)?;
+    let mut settings = settings(&project, &world.environment, &how, &overrides)?;
+    settings.host_policy = HostPolicy::Expected;
     let goals = resolve_goals(&project.workspace, Stage::All, &names)?;
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;

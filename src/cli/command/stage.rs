@@ -104,6 +104,8 @@ pub(super) fn bring_up_to_date(
             return Ok(Ended { context, report, closed: Ok(()), lock: None });
         }
     };
+    // Before anything is built: all that is wrong with the host in one report.
+    exec::require_host(&context)?;
     if !context.workspace.packages.is_empty() {
         context.channel.create(context.workspace.platform)?;
         exec::withdraw_unrecorded(&context)?;

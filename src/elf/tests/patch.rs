@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{ElfError, RunPathKind, edit::edit, image::Image, patchelf, run_path, set_run_path};
+use super::super::{ElfError, RunPathKind, edit::edit, image::Image, patchelf, run_path, set_run_path};
 
 fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap();

@@ -1,0 +1,97 @@
+//! Facts: what a command says, and what files hold.
+
+use std::{collections::BTreeMap, path::Path};
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use super::{File, HostError, shell};
+use crate::{
+    base::{Cancel, Stamps, fs},
+    elf,
+    workspace::Fact,
+};
+
+/// A fact as it was found.
+#[derive(Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundFact {
+    /// What the pattern found in the command's words.
+    pub version: Option<String>,
+    /// What solvers call it.
+    pub virtual_package: Option<String>,
+    /// Its command, as the manifest writes it.
+    pub command: Option<String>,
+    /// Its files, as the manifest writes them.
+    pub files: BTreeMap<String, File>,
+}
+
+/// Finds a fact out in an environment.
+///
+/// # Errors
+/// When the command fails or its words hold no version, or a file is not there: everything that is wrong.
+pub(super) fn find_out(
+    fact: &Fact,
+    environment: &BTreeMap<String, String>,
+    stamps: &Stamps,
+    cancel: &Cancel,
+) -> Result<FoundFact, Vec<HostError>> {
+    let mut problems = Vec::new();
+    let mut found = FoundFact { virtual_package: fact.virtual_package.clone(), ..FoundFact::default() };
+    found.command = fact.command.as_ref().map(|it| it.0.clone());
+    match version(fact, environment, cancel) {
+        Ok(version) => found.version = version,
+        Err(problem) => problems.push(problem),
+    }
+    for file in &fact.files {
+        match identify(&file.path, stamps) {
+            Ok(Some(known)) => drop(found.files.insert(file.written.clone(), known)),
+            Ok(None) => {
+                let (fact, written) = (fact.name.clone(), file.written.clone());
+                problems.push(HostError::FactFile { fact, file: written, at: file.origin.clone().into() });
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+fn version(fact: &Fact, environment: &BTreeMap<String, String>, cancel: &Cancel) -> Result<Option<String>, HostError> {
+    let Some((command, at)) = &fact.command else { return Ok(None) };
+    let folder = fs::Scratch::new()?;
+    let mut bash = shell::bash();
+    bash.envs(environment).arg("-c").arg(command);
+    let said = shell::run(bash, folder.path(), cancel)?;
+    let name = || fact.name.clone();
+    if !said.status.success() {
+        let (status, at) = (said.status.to_string(), at.clone().into());
+        let said = if said.errors.is_empty() { said.out } else { said.errors };
+        return Err(HostError::FactCommand { fact: name(), status, said, at });
+    }
+    // Many programs tell their version on the other output.
+    let words = format!("{}\n{}", said.out, said.errors);
+    let found = match &fact.pattern {
+        None => said.out.lines().next().map(str::to_owned),
+        Some((pattern, _)) => Regex::new(pattern).ok().and_then(|it| {
+            let groups = it.captures(&words)?;
+            Some(groups.get(1).or_else(|| groups.get(0))?.as_str().to_owned())
+        }),
+    };
+    let is_version = |it: &String| it.parse::<rattler_conda_types::Version>().is_ok();
+    let found = found.map(|it| it.trim().to_owned()).filter(is_version);
+    let at = fact.pattern.as_ref().map_or(at, |it| &it.1).clone().into();
+    found.map(Some).ok_or_else(|| HostError::FactPattern { fact: name(), said: words.trim().to_owned(), at })
+}
+
+/// What a file holds; nothing when it is not there.
+pub(super) fn identify(path: &Path, stamps: &Stamps) -> Result<Option<File>, HostError> {
+    let Ok(metadata) = path.metadata() else { return Ok(None) };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let content = stamps.digest(path, &metadata)?;
+    let build_id = stamps.fact("build-id", path, &metadata, || {
+        // What is no ELF file, or cannot be read as one, has none.
+        Ok::<_, HostError>(elf::linkage(path).ok().and_then(|it| it.build_id).unwrap_or_default())
+    })?;
+    Ok(Some(File { content, build_id: Some(build_id).filter(|it| !it.is_empty()) }))
+}

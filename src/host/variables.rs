@@ -1,0 +1,62 @@
+//! Which variables of a captured environment say something about the host.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// What belongs to the shell or its user.
+const SHELL: &[&str] = &[
+    "BASH_ENV", "ENV", "HOME", "INFOPATH", "LANG", "LC_ALL", "LOGNAME", "MANPATH", "OLDPWD", "PWD", "SHELL", "SHLVL",
+    "TERM", "USER", "_",
+];
+
+/// How the names begin in which module systems keep their own state: Lmod's tables and settings, those of Environment
+/// Modules, exported shell functions.
+const STATE: &[&str] =
+    &["BASH_FUNC_", "LMOD_", "MODULES_", "MODULE_VERSION", "_ModuleTable", "__LMOD", "__MODULES_", "FPATH"];
+
+/// More of their state.
+const MODULE_STATE: &[&str] = &["LOADEDMODULES", "MODULEPATH", "MODULEPATH_ROOT", "MODULESHOME", "_LMFILES_"];
+
+/// Where a module system lists what is loaded, separated by colons.
+pub(super) const LOADED: &str = "LOADEDMODULES";
+
+/// Where it lists the files of these modules.
+pub(super) const MODULE_FILES: &str = "_LMFILES_";
+
+/// Where it looks for modules.
+pub(super) const MODULE_PATH: &str = "MODULEPATH";
+
+/// The environment without what is no input of a build.
+pub(super) fn of_host(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let says_something = |name: &str| {
+        !SHELL.contains(&name) && !MODULE_STATE.contains(&name) && !STATE.iter().any(|it| name.starts_with(it))
+    };
+    environment
+        .iter()
+        .filter(|(name, _)| says_something(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The elements of a list with colons.
+pub(super) fn listed<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> impl Iterator<Item = &'a str> {
+    environment.get(name).map_or("", String::as_str).split(':').filter(|it| !it.is_empty())
+}
+
+/// The folders that came into variables between two environments, sorted. The root and its children provide anything.
+pub(super) fn new_folders(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let before = of_host(before);
+    let mut folders: Vec<PathBuf> = of_host(after)
+        .iter()
+        .filter(|(name, value)| before.get(*name) != Some(value))
+        .flat_map(|(name, value)| {
+            let old: Vec<&str> = listed(&before, name).collect();
+            value.split(':').filter(|it| !old.contains(it)).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .filter(|it| it.starts_with('/') && !it.contains(char::is_whitespace))
+        .map(|it| PathBuf::from(it.trim_end_matches('/')))
+        .filter(|it| it.components().count() > 2)
+        .collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
