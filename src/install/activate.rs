@@ -1,14 +1,12 @@
 //! What activation does to a process's variables, found out by running it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ffi::OsStr,
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use rattler_conda_types::Subdir;
 use rattler_shell::{
-    activation::{ActivationError, ActivationVariables, Activator, PathModificationBehavior},
+    activation::{ActivationVariables, Activator, BoundedActivationError, PathModificationBehavior},
+    environment::EnvironmentSnapshot,
+    process::ProcessLimits,
     shell::Bash,
 };
 
@@ -18,8 +16,11 @@ use crate::{base::with_causes, rt::Rt};
 /// Variables that every shell sets on its own.
 const OF_THE_SHELL: [&str; 4] = ["_", "SHLVL", "PWD", "OLDPWD"];
 
-/// The variables that activating a prefix sets or changes, with their new values: `PATH`, `CONDA_PREFIX` and whatever the
-/// prefix's activation scripts set. The scripts are really sourced, by bash. `current` is the caller's whole environment.
+/// Scripts of packages are not ours to hurry; what never ends is ended all the same.
+const LIMITS: ProcessLimits = ProcessLimits { timeout: Duration::from_secs(60 * 60), output_limit: 256 << 20 };
+
+/// All variables after a prefix was activated: `PATH`, `CONDA_PREFIX` and whatever the prefix's activation scripts set are
+/// there, and what they unset is not. The scripts are really sourced, by bash. `current` is the caller's whole environment.
 ///
 /// # Errors
 /// When a script fails.
@@ -32,24 +33,27 @@ pub fn activation(
     let failed = |reason: String| InstallError::Activation { prefix: prefix.to_owned(), reason };
     let activator =
         Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(with_causes(&error)))?;
-    let current = current.clone();
-    let run = move || {
-        let variables = ActivationVariables {
-            conda_prefix: None,
-            path: None,
-            path_modification_behavior: PathModificationBehavior::Prepend,
-            current_env: current.clone().into_iter().collect::<HashMap<_, _>>(),
-        };
-        let environment = current.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))).collect();
-        activator.run_activation(variables, Some(environment))
+    let variables = ActivationVariables {
+        conda_prefix: None,
+        path: None,
+        path_modification_behavior: PathModificationBehavior::Prepend,
+        // Filled in from the environment.
+        current_env: Default::default(),
     };
-    let set =
-        rt.block_on(async { tokio::task::spawn_blocking(run).await }).map_err(|error| failed(with_causes(&error)))?;
-    let set = set.map_err(|error| match &error {
-        ActivationError::FailedToRunActivationScript { stderr, status, .. } => {
-            failed(format!("{status}: {}", stderr.trim()))
+    let environment: EnvironmentSnapshot = current.iter().collect();
+    let ran = rt.block_on(async { activator.run_activation_bounded(variables, &environment, LIMITS).await });
+    let after = ran.map_err(|error| match &error {
+        BoundedActivationError::Failed { status, stderr } => {
+            failed(format!("{status}: {}", String::from_utf8_lossy(stderr).trim()))
         }
         _ => failed(with_causes(&error)),
     })?;
-    Ok(set.into_iter().filter(|(name, _)| !OF_THE_SHELL.contains(&name.as_str())).collect())
+    let mut after: BTreeMap<String, String> = after.unicode_variables().into_iter().collect();
+    for name in OF_THE_SHELL {
+        match current.get(name) {
+            Some(value) => after.insert(name.to_owned(), value.clone()),
+            None => after.remove(name),
+        };
+    }
+    Ok(after)
 }

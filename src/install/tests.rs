@@ -360,16 +360,18 @@ fn placeholders_and_requests_are_read_back() {
 #[test]
 fn activation_sources_the_scripts() {
     let bench = Bench::new();
-    let script = "export TINY_HOME=\"$CONDA_PREFIX/share\"\nexport TINY_TEXT=$'two\\nlines = x'\necho noise\n";
+    let script =
+        "unset GONE\nexport TINY_HOME=\"$CONDA_PREFIX/share\"\nexport TINY_TEXT=$'two\\nlines = x'\necho noise\n";
     let record = bench.tiny("channel", &[("etc/conda/activate.d/tiny.sh", script)]);
     bench.install("env with space", &[record]).unwrap();
     let prefix = bench.path("env with space");
-    let current = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("KEEP", "1")]);
+    let current = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("KEEP", "1"), ("GONE", "1")]);
     let current = current.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let set = activation(&bench.rt, &prefix, Subdir::Linux64, &current).unwrap();
     assert_eq!(set["TINY_HOME"], prefix.join("share").to_str().unwrap());
     assert_eq!(set["TINY_TEXT"], "two\nlines = x");
-    assert!(!set.contains_key("KEEP") && !set.contains_key("_") && !set.contains_key("SHLVL"), "{set:?}");
+    assert_eq!(set["KEEP"], "1");
+    assert!(!set.contains_key("GONE") && !set.contains_key("_") && !set.contains_key("SHLVL"), "{set:?}");
 
     write(prefix.join("etc/conda/activate.d/tiny.sh"), "echo broken >&2; exit 3\n").unwrap();
     let error = activation(&bench.rt, &prefix, Subdir::Linux64, &current).unwrap_err();
