@@ -9,17 +9,22 @@ use rattler_build::{
 };
 use rattler_build_recipe::stage1::TestType;
 
-use super::{BuildError, bytecode, error::report_text, kinds};
+use super::{BuildError, BuildJob, activation, bytecode, error::report_text, kinds};
 use crate::{base::with_causes, rt::Rt};
 
 /// Builds an output and gives it back completed, with the path of its archive in the build folder.
-pub(super) fn package(rt: &Rt, output: Output, tools: &Configuration) -> Result<(Output, PathBuf), BuildError> {
-    rt.block_on(Box::pin(steps(output, tools)))
+pub(super) fn package(
+    rt: &Rt,
+    job: &BuildJob,
+    output: Output,
+    tools: &Configuration,
+) -> Result<(Output, PathBuf), BuildError> {
+    rt.block_on(Box::pin(steps(job, output, tools)))
 }
 
 // The library's own `run_build` does the same, but hides the script's exit status, and stores the URLs of the channels
 // in the archive. Those are paths of this machine.
-async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, PathBuf), BuildError> {
+async fn steps(job: &BuildJob, mut output: Output, tools: &Configuration) -> Result<(Output, PathBuf), BuildError> {
     let package = output.name().as_normalized().to_owned();
     let folder = output.build_configuration.directories.build_dir.clone();
     let directories = &output.build_configuration.directories;
@@ -56,11 +61,13 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
 
     let unpackaged = |reason| BuildError::Package { package: package.clone(), reason, folder: folder.clone() };
     kinds::check(&output, &installed)?.map_err(unpackaged)?;
+    activation::add(job, &mut output, &installed)?;
     bytecode::compile(&mut output, &installed).await?;
     output.build_configuration.channels.clear();
     let archive = output.create_package(tools, Some(&installed)).await;
     let (archive, paths) = archive.map_err(|error| unpackaged(with_causes(&error)))?;
     output.record_artifact(&archive, &paths);
+    activation::lint(job, &output, &paths)?;
 
     let tests = output.recipe.tests().len();
     for (number, test) in output.recipe.tests().iter().enumerate() {

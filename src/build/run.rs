@@ -40,7 +40,7 @@ fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Resul
     sources::use_fetched(job, &mut output.recipe, place)?;
     let locked = frozen::channels(&job.locked, &job.base_channels, &place.root().join("locked"))?;
     output.build_configuration.channels.extend(output::channels(&locked)?);
-    let (output, archive) = package::package(rt, output, &tools)?;
+    let (output, archive) = package::package(rt, job, output, &tools)?;
     // Before the tests: they install the package, and the cache keeps what it has by its name.
     let sealed = conda::seal(&archive, &job.build_string, &place.root().join("sealed"))?;
     check::check(rt, job, (&output, &sealed.path), &tools)?;
@@ -63,7 +63,11 @@ fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Resul
 fn keeps_folder(error: &BuildError) -> bool {
     matches!(
         error,
-        BuildError::Staging { .. } | BuildError::Script { .. } | BuildError::Package { .. } | BuildError::Test { .. }
+        BuildError::Staging { .. }
+            | BuildError::Script { .. }
+            | BuildError::Activation(_)
+            | BuildError::Package { .. }
+            | BuildError::Test { .. }
     )
 }
 
