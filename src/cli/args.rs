@@ -55,6 +55,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Show which inputs of a node changed since it was last done: old value, new value
     Why(WhyArgs),
+    /// Show what the host provides, where it was found, and what a change of it makes stale
+    Host(HostArgs),
     /// Show what is done, stale or failed, and how much room it takes
     Status(StatusArgs),
     /// Run a command in an activated environment
@@ -162,6 +164,20 @@ pub(super) struct WhyArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostArgs {
+    /// Keep what was found in FILE, for `--against` on another day
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Show what is stale if everything was built on the host of FILE, which `--save` wrote; without it, what is stale
+    /// since it was built
+    #[arg(long, value_name = "FILE")]
+    pub(super) against: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,

@@ -130,6 +130,13 @@ impl Context {
         self
     }
 
+    /// The same, with a host that is probed anew whatever was found before.
+    #[must_use]
+    pub fn probing_anew(mut self) -> Self {
+        self.host = Probe::new();
+        self
+    }
+
     /// Lets these nodes move what is locked to the newest that satisfies.
     #[must_use]
     pub fn updating(mut self, nodes: BTreeSet<Index>) -> Self {

@@ -83,6 +83,11 @@ fn has_virtual_packages(context: &Context) -> bool {
     context.workspace.host.facts.iter().any(|it| it.virtual_package.is_some())
 }
 
+/// What of the host is not as the project says, when something that the plan needs is not.
+pub fn unexpected_host(context: &Context) -> Option<HostErrors> {
+    context.module_sets().iter().find_map(|it| context.found(it).err())
+}
+
 /// The inputs that a package has of the host, by name.
 pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<String, String>, ExecError> {
     let mut inputs = BTreeMap::new();

@@ -10,6 +10,7 @@ mod error;
 mod fact;
 mod found;
 mod probe;
+mod saved;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ pub use error::{HostError, HostErrors};
 pub use fact::FoundFact;
 pub use found::{File, Found};
 pub use probe::{Probe, Request};
+pub use saved::{Saved, SavedError};
