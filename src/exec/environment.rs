@@ -178,7 +178,7 @@ fn activate(
     for name in ["PYTHONHOME", "PYTHONPATH"] {
         variables.remove(name);
     }
-    Ok(install::activation(&context.rt, &prefix, context.workspace.platform, &variables)?)
+    Ok(install::activation(&prefix, context.workspace.platform, &variables)?)
 }
 
 /// Whether a script says in its first line who runs it.
