@@ -15,6 +15,7 @@ mod host;
 mod job;
 mod kinds;
 mod leftover;
+mod linked;
 mod log;
 mod output;
 mod package;
