@@ -4,6 +4,7 @@
 
 mod support;
 
+mod activation;
 mod answers;
 mod base_channel;
 mod book;
