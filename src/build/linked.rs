@@ -21,13 +21,16 @@ use crate::{
 };
 
 /// Whether a package's libraries are looked at.
-pub(super) fn is_concerned(job: &BuildJob, output: &Output) -> bool {
+fn is_concerned(job: &BuildJob, output: &Output) -> bool {
     job.host_bound && output.target_platform().is_linux()
 }
 
 /// Takes from the recipe which libraries a package may need that nothing provides, and lets the library find no fault: it
 /// would tell one of them, and fail before the others are looked at.
-pub(super) fn take_allowed(output: &mut Output) -> GlobVec {
+pub(super) fn take_allowed(job: &BuildJob, output: &mut Output) -> GlobVec {
+    if !is_concerned(job, output) {
+        return GlobVec::default();
+    }
     let linking = &mut output.recipe.build.dynamic_linking;
     linking.overlinking_behavior = Default::default();
     std::mem::replace(&mut linking.missing_dso_allowlist, GlobVec::from_vec(vec!["**"], None))
