@@ -29,6 +29,7 @@ mod packs;
 mod parallel;
 mod quickstart;
 mod readonly;
+mod recipes;
 mod repair;
 mod reproducible;
 mod stopping;
