@@ -26,6 +26,7 @@ mod mpi;
 mod noop;
 mod packs;
 mod parallel;
+mod parallel_example;
 mod quickstart;
 mod readonly;
 mod recipes;
