@@ -51,6 +51,8 @@ pub(super) enum Command {
     Pack(RunArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
+    /// Compare the host's libraries that an environment was built with to those of this machine
+    Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),
     /// Show which inputs of a node changed since it was last done: old value, new value
@@ -140,6 +142,16 @@ pub(super) enum PlanFormat {
     Dot,
     /// A picture
     Svg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// An environment of the project, the prefix of one anywhere, or an archive of `envbuild pack`
+    #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
+    pub(super) what: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

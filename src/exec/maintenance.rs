@@ -92,7 +92,7 @@ fn causes(change: &Change) -> Vec<HostChange> {
             None => one("fact", name),
         },
         Some(("compiler", name)) => one("compiler", name),
-        Some(("library", name)) => one("library", name),
+        Some(("library" | "mpi", name)) => one("library", name),
         Some(_) => one("setting", input),
     }
 }

@@ -14,6 +14,7 @@ mod guard;
 mod host;
 mod jobserver;
 mod leftovers;
+mod libraries;
 mod local;
 mod look;
 mod machine;

@@ -43,7 +43,11 @@ pub(super) fn find_out(
         Err(problem) => problems.push(problem),
     }
     for file in &fact.files {
-        match identify(&file.path, stamps) {
+        // A module says where its library lies.
+        let written =
+            if file.written.starts_with('$') { file.written.as_str().into() } else { file.path.to_string_lossy() };
+        let path = expand(&written, environment);
+        match identify(Path::new(&path), stamps) {
             Ok(Some(known)) => drop(found.files.insert(file.written.clone(), known)),
             Ok(None) => {
                 let (fact, written) = (fact.name.clone(), file.written.clone());
@@ -80,6 +84,16 @@ fn version(fact: &Fact, environment: &BTreeMap<String, String>, cancel: &Cancel)
     let found = found.map(|it| it.trim().to_owned()).filter(is_version);
     let at = fact.pattern.as_ref().map_or(at, |it| &it.1).clone().into();
     found.map(Some).ok_or_else(|| HostError::FactPattern { fact: name(), said: words.trim().to_owned(), at })
+}
+
+/// A path with `$NAME` and `${NAME}` replaced by the values of the environment; nothing for what is not set.
+fn expand(path: &str, environment: &BTreeMap<String, String>) -> String {
+    let variable = Regex::new(r"\$(?:\{(\w+)\}|(\w+))").expect("the pattern is a constant");
+    let value = |found: &regex::Captures<'_>| {
+        let name = found.get(1).or_else(|| found.get(2)).map_or("", |it| it.as_str());
+        environment.get(name).cloned().unwrap_or_default()
+    };
+    variable.replace_all(path, value).into_owned()
 }
 
 /// What a file holds; nothing when it is not there.

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::{Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out};
+use super::{Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out, mpi};
 use crate::{
     base::{Cancel, Stamps},
     workspace::{Host, ModuleSet},
@@ -109,6 +109,10 @@ impl Probe {
         }
         match compilers(&found.environment, stamps, cancel) {
             Ok(compilers) => found.compilers = compilers,
+            Err(problem) => problems.push(problem),
+        }
+        match mpi::libraries(&found.environment, stamps, cancel) {
+            Ok(libraries) => found.mpi = libraries,
             Err(problem) => problems.push(problem),
         }
         if problems.is_empty() { Ok(found) } else { Err(problems) }

@@ -18,6 +18,7 @@ mod firewall;
 mod gc;
 mod host;
 mod index;
+mod ledger;
 mod locking;
 mod locks;
 mod matrix;

@@ -83,6 +83,10 @@ fn set(text: &mut String, found: &Found) {
         let path = compiler.path.display().to_string();
         rows.push(["compiler".to_owned(), name.clone(), compiler.version.clone(), path]);
     }
+    for (name, library) in &found.mpi {
+        let path = library.path.display().to_string();
+        rows.push(["library".to_owned(), name.clone(), library.version.clone(), path]);
+    }
     let width = |column: usize| rows.iter().map(|it| it[column].chars().count()).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2)];
     for [kind, name, value, place] in &rows {
@@ -95,7 +99,7 @@ fn set(text: &mut String, found: &Found) {
 fn words(change: &HostChange) -> String {
     let HostChange { kind, name, old, new } = change;
     // The values of these are long; `why` shows them.
-    let is_long = matches!(*kind, "variable" | "file" | "compiler" | "setting");
+    let is_long = matches!(*kind, "variable" | "file" | "compiler" | "library" | "setting");
     match (old, new) {
         (Some(_), Some(_)) if is_long => format!("{kind} {name} changed"),
         (Some(old), Some(new)) => format!("{kind} {name} {old} → {new}"),
@@ -153,9 +157,14 @@ pub(in crate::cli) fn host_json(report: &HostReport<'_>) -> Result<(), FsError> 
                 .iter()
                 .map(|(name, it)| json!({ "name": name, "version": it.version, "path": it.path, "file": it.file }))
                 .collect();
+            let mpi: Vec<Value> = found
+                .mpi
+                .iter()
+                .map(|(name, it)| json!({ "name": name, "version": it.version, "path": it.path, "file": it.file }))
+                .collect();
             json!({
                 "modules": modules, "environment": found.environment, "facts": facts, "compilers": compilers,
-                "packages": report.users(number),
+                "mpi": mpi, "packages": report.users(number),
             })
         })
         .collect();
