@@ -28,6 +28,7 @@ mod mpi;
 mod noop;
 mod packs;
 mod parallel;
+mod parallel_example;
 mod quickstart;
 mod readonly;
 mod recipes;
