@@ -8,8 +8,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{File, HostError, fact::identify, shell};
-use crate::base::{Cancel, Stamps, fs};
+use super::{
+    File, HostError,
+    fact::identify,
+    shell::{self, Limits},
+};
+use crate::base::{Digest, Stamps, fs};
 
 /// A compiler, or a wrapper of one.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -36,7 +40,7 @@ const VERSION: &str = "compiler";
 pub(super) fn compilers(
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<BTreeMap<String, Compiler>, HostError> {
     let named = NAMING.iter().filter_map(|it| environment.get(*it)?.split_whitespace().next());
     let commands: BTreeSet<&str> = COMMANDS.iter().copied().chain(named).collect();
@@ -44,7 +48,7 @@ pub(super) fn compilers(
     for command in commands {
         let Some(path) = on_path(command, environment) else { continue };
         let Some(file) = identify(&path, stamps)? else { continue };
-        let version = version((command, &path), environment, stamps, cancel)?;
+        let version = version((command, &path), environment, stamps, limits)?;
         // The name by which it was asked for, without a folder.
         let name = command.rsplit('/').next().unwrap_or(command).to_owned();
         found.insert(name, Compiler { path, version, file });
@@ -67,19 +71,19 @@ fn version(
     (command, path): (&str, &Path),
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<String, HostError> {
     let ask = || {
         let at = fs::Scratch::new()?;
         let mut bash = shell::bash();
         bash.envs(environment).args(["-c", "\"$0\" --version"]).arg(path);
-        let said = shell::run(bash, at.path(), cancel)?;
+        let said = shell::run(bash, at.path(), &format!("`{} --version`", path.display()), limits)?;
         let line = said.out.lines().chain(said.errors.lines()).find(|it| !it.trim().is_empty());
         Ok::<_, HostError>(line.unwrap_or(command).trim().to_owned())
     };
     // A wrapper may lead to another compiler without being another file.
     let settings: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let what = format!("{VERSION}-{}", &crate::base::Digest::of(settings.join("\0")).to_string()[..16]);
+    let what = format!("{VERSION}-{}", &Digest::of(settings.join("\0")).to_string()[..16]);
     let Ok(metadata) = path.metadata() else { return ask() };
     stamps.fact(&what, path, &metadata, ask)
 }

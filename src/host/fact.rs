@@ -5,9 +5,12 @@ use std::{collections::BTreeMap, path::Path};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{File, HostError, shell};
+use super::{
+    File, HostError,
+    shell::{self, Limits},
+};
 use crate::{
-    base::{Cancel, Stamps, fs},
+    base::{Stamps, fs},
     elf,
     workspace::Fact,
 };
@@ -33,12 +36,12 @@ pub(super) fn find_out(
     fact: &Fact,
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<FoundFact, Vec<HostError>> {
     let mut problems = Vec::new();
     let mut found = FoundFact { virtual_package: fact.virtual_package.clone(), ..FoundFact::default() };
     found.command = fact.command.as_ref().map(|it| it.0.clone());
-    match version(fact, environment, cancel) {
+    match version(fact, environment, limits) {
         Ok(version) => found.version = version,
         Err(problem) => problems.push(problem),
     }
@@ -55,12 +58,20 @@ pub(super) fn find_out(
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-fn version(fact: &Fact, environment: &BTreeMap<String, String>, cancel: &Cancel) -> Result<Option<String>, HostError> {
+fn version(
+    fact: &Fact,
+    environment: &BTreeMap<String, String>,
+    limits: Limits<'_>,
+) -> Result<Option<String>, HostError> {
     let Some((command, at)) = &fact.command else { return Ok(None) };
     let folder = fs::Scratch::new()?;
     let mut bash = shell::bash();
     bash.envs(environment).arg("-c").arg(command);
-    let said = shell::run(bash, folder.path(), cancel)?;
+    let what = format!("the command of the fact `{}`", fact.name);
+    let said = shell::run(bash, folder.path(), &what, limits).map_err(|error| match error {
+        HostError::Slow { what, seconds, .. } => HostError::Slow { what, seconds, at: Some(at.clone().into()) },
+        other => other,
+    })?;
     let name = || fact.name.clone();
     if !said.status.success() {
         let (status, at) = (said.status.to_string(), at.clone().into());
