@@ -1,0 +1,6 @@
+//! The host's modules: real module systems with real module files in a folder of the test's own.
+
+mod broken;
+mod cached;
+mod loading;
+mod site;
