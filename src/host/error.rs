@@ -144,13 +144,26 @@ pub enum HostError {
         #[label("finds no version")]
         at: SourceSpan,
     },
+    /// The command of a fact without a pattern says something else.
+    #[error("the fact `{fact}`: its command says no version{}", quoted(said))]
+    #[diagnostic(
+        code(envbuild::host::fact_version),
+        help("without a `pattern`, the first line that the command prints has to be a version")
+    )]
+    FactVersion {
+        fact: String,
+        said: String,
+        #[label("says no version")]
+        at: SourceSpan,
+    },
     /// A file of a fact.
-    #[error("the fact `{fact}`: the file `{file}` is not there")]
+    #[error("the fact `{fact}`: the file `{file}` {}", if *there { "is not a file" } else { "is not there" })]
     #[diagnostic(code(envbuild::host::fact_file), help("is this the right machine? Otherwise correct the path"))]
     FactFile {
         fact: String,
         file: String,
-        #[label("not there")]
+        there: bool,
+        #[label("read here")]
         at: SourceSpan,
     },
     /// Bash could not be started.
@@ -179,7 +192,10 @@ impl HostError {
 
     /// Whether a fact is not there, which may be as it should where other modules are loaded.
     pub(super) fn is_absence(&self) -> bool {
-        matches!(self, Self::FactCommand { .. } | Self::FactPattern { .. } | Self::FactFile { .. })
+        matches!(
+            self,
+            Self::FactCommand { .. } | Self::FactPattern { .. } | Self::FactVersion { .. } | Self::FactFile { .. }
+        )
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) fn find_out(
             Ok(Some(known)) => drop(found.files.insert(file.written.clone(), known)),
             Ok(None) => {
                 let (fact, written) = (fact.name.clone(), file.written.clone());
-                problems.push(HostError::FactFile { fact, file: written, at: file.origin.clone().into() });
+                let (there, at) = (file.path.exists(), file.origin.clone().into());
+                problems.push(HostError::FactFile { fact, file: written, there, at });
             }
             Err(problem) => problems.push(problem),
         }
@@ -89,8 +90,11 @@ fn version(
     };
     let is_version = |it: &String| it.parse::<rattler_conda_types::Version>().is_ok();
     let found = found.map(|it| it.trim().to_owned()).filter(is_version);
-    let at = fact.pattern.as_ref().map_or(at, |it| &it.1).clone().into();
-    found.map(Some).ok_or_else(|| HostError::FactPattern { fact: name(), said: words.trim().to_owned(), at })
+    let said = words.trim().to_owned();
+    found.map(Some).ok_or_else(|| match &fact.pattern {
+        Some((_, at)) => HostError::FactPattern { fact: name(), said, at: at.clone().into() },
+        None => HostError::FactVersion { fact: name(), said, at: at.clone().into() },
+    })
 }
 
 /// What a file holds; nothing when it is not there.

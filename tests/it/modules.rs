@@ -2,5 +2,7 @@
 
 mod broken;
 mod cached;
+mod externals;
+mod facts;
 mod loading;
 mod site;
