@@ -24,6 +24,7 @@ mod locking;
 mod locks;
 mod matrix;
 mod mentioned;
+mod modules;
 mod mpi;
 mod noop;
 mod packs;
