@@ -35,5 +35,6 @@ mod readonly;
 mod recipes;
 mod repair;
 mod reproducible;
+mod second_mpi;
 mod stopping;
 mod tidy;
