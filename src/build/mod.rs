@@ -28,6 +28,7 @@ mod sources;
 mod tests;
 
 pub use error::BuildError;
+pub use host::sets_itself;
 pub use job::{
     BuildJob, Built, Environments, FetchedSource, LoadedModule, ResolveJob, ResolvePolicy, ResolvedPackage, Sibling,
 };

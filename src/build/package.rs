@@ -69,7 +69,7 @@ async fn steps(job: &BuildJob, mut output: Output, tools: &Configuration) -> Res
     activation::add(job, &mut output, &installed)?;
     bytecode::compile(&mut output, &installed).await?;
     output.build_configuration.channels.clear();
-    let allowed = linked::is_concerned(job, &output).then(|| linked::take_allowed(&mut output)).unwrap_or_default();
+    let allowed = linked::take_allowed(job, &mut output);
     let archive = output.create_package(tools, Some(&installed)).await;
     let (archive, paths) = archive.map_err(|error| unpackaged(with_causes(&error)))?;
     output.record_artifact(&archive, &paths);

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The version of what envbuild itself puts into a package: raised when the same inputs would give other bytes.
-const BUILD_FORM: &str = "2";
+const BUILD_FORM: &str = "3";
 
 /// The version of what envbuild puts into a prefix.
 const INSTALL_FORM: &str = "1";

@@ -11,9 +11,10 @@ use super::{
     File, HostError,
     compiler::{first_line, on_path},
     fact::identify,
+    shell::Limits,
 };
 use crate::{
-    base::{Cancel, Stamps},
+    base::{Stamps, fs},
     elf,
 };
 
@@ -48,11 +49,11 @@ const DEFAULT: &[&str] = &[
 pub(super) fn libraries(
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<BTreeMap<String, Library>, HostError> {
     let mut libraries = BTreeMap::new();
     let Some(wrapper) = on_path(WRAPPER, environment) else { return Ok(libraries) };
-    let shown = first_line((&wrapper, "-show"), environment, stamps, cancel)?;
+    let shown = first_line((&wrapper, "-show"), environment, stamps, limits)?;
     for path in named(&shown) {
         let Some(file) = identify(&path, stamps)? else { continue };
         let Ok(linkage) = elf::linkage(&path) else { continue };
@@ -71,5 +72,19 @@ fn named(command: &str) -> Vec<PathBuf> {
     let find = |name: &str| {
         folders().map(|it| Path::new(it).join(format!("lib{name}.so"))).find_map(|it| it.canonicalize().ok())
     };
-    names.filter_map(find).collect()
+    names.filter_map(find).map(|it| behind_script(&it).unwrap_or(it)).collect()
 }
+
+/// The library that a linker script leads to, `INPUT(libmpi.so.12)`; nothing for what is none.
+fn behind_script(path: &Path) -> Option<PathBuf> {
+    if path.metadata().ok()?.len() > LONGEST_SCRIPT {
+        return None;
+    }
+    let text = fs::read_text(path).ok()?;
+    let inside = ["INPUT", "GROUP"].iter().find_map(|it| text.split_once(it)?.1.split_once('('))?.1;
+    let name = inside.split([')', ' ', ',']).find(|it| !it.is_empty())?;
+    path.with_file_name(name).canonicalize().ok()
+}
+
+/// More than any linker script that only names libraries, in bytes.
+const LONGEST_SCRIPT: u64 = 4096;
