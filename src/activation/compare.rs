@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{
-    DEACTIVATE, Problem,
+    DEACTIVATE, LintRequest, Problem,
     lint::Bench,
     session::Session,
     snapshot::{Item, Snapshot, Value},
 };
 
-const DEVICES: &str = "CUDA_VISIBLE_DEVICES";
+pub(super) const DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
 /// What a session shows; `when` says in which circumstances, for the wording.
@@ -68,24 +68,28 @@ fn baked(bench: &Bench<'_>, before: &Snapshot, active: &[Snapshot]) -> Vec<Probl
     for item in before.differing(last) {
         let Item::Variable(variable) = item else { continue };
         let held = |state: &Snapshot| state.variable(variable).map(|it| it.held.clone()).unwrap_or_default();
-        let mut add = |value: &str, place| {
-            let at = active.iter().position(|it| held(it).contains(value)).unwrap_or_default();
-            let (script, variable, value) = (name(bench, at), variable.clone(), format!("`{}`", clip(value)));
+        for (value, place) in baked_in(bench.request, variable, &held(last)) {
+            let at = active.iter().position(|it| held(it).contains(&value)).unwrap_or_default();
+            let (script, variable, value) = (name(bench, at), variable.clone(), format!("`{}`", clip(&value)));
             problems.push(Problem::Baked { script, variable, value, place });
-        };
-        for place in bench.request.places.iter().filter_map(|it| it.to_str()) {
-            if held(last).contains(place) {
-                add(place, "a folder of the build, which is gone when it ends");
-            }
-        }
-        if variable == LIBRARY_PATH {
-            let had: Vec<&Path> = entries(bench.request.library_path).collect();
-            for entry in entries(&held(last)).filter(|it| had.contains(it) && !it.starts_with(bench.request.prefix)) {
-                add(&entry.to_string_lossy(), "from the `LD_LIBRARY_PATH` that the build had");
-            }
         }
     }
     problems
+}
+
+/// What of a variable's value was right while the package was built, and what it is.
+pub(super) fn baked_in(request: &LintRequest<'_>, variable: &str, held: &str) -> Vec<(String, &'static str)> {
+    let places = request.places.iter().filter_map(|it| it.to_str()).filter(|it| held.contains(*it));
+    let mut found: Vec<(String, &str)> =
+        places.map(|it| (it.to_owned(), "a folder of the build, which is gone when it ends")).collect();
+    if variable == LIBRARY_PATH {
+        let had: Vec<&Path> = entries(request.library_path).collect();
+        let theirs = entries(held).filter(|it| had.contains(it) && !it.starts_with(request.prefix));
+        found.extend(
+            theirs.map(|it| (it.to_string_lossy().into_owned(), "from the `LD_LIBRARY_PATH` that the build had")),
+        );
+    }
+    found
 }
 
 /// The folders of a list. As paths, they are equal with and without a slash at the end.
@@ -176,7 +180,7 @@ fn is_told(declared: &str) -> bool {
 }
 
 /// One line of at most this many characters.
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     const LONGEST: usize = 160;
     let line = match text.contains('\n') {
         true => text.split_whitespace().collect::<Vec<_>>().join(" "),

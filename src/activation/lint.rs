@@ -10,6 +10,7 @@ use super::{
     ACTIVATE, DEACTIVATE, LintError, Problem, compare,
     session::{self, Session, Setup},
     touched::{sentinel, touched},
+    values,
 };
 use crate::base::fs;
 
@@ -36,7 +37,7 @@ pub struct LintRequest<'a> {
 
 /// Sources the scripts of a package in a clean bash, those of activation by name and then those of deactivation in reverse
 /// order, and compares the shell before and after: once where none of the variables that they change is set, once where
-/// all of them are. `.csh` and `.fish` scripts are not looked at.
+/// all of them are. Values that a package sets without a script are looked at, too; `.csh` and `.fish` scripts are not looked at.
 ///
 /// # Errors
 /// When the scripts leave something behind, change the device mask of a job, name a place of the build, fail, or do not
@@ -44,11 +45,10 @@ pub struct LintRequest<'a> {
 pub fn lint(request: &LintRequest<'_>) -> Result<(), LintError> {
     let (activating, deactivating) = (below(request.files, ACTIVATE), below(request.files, DEACTIVATE));
     let scripts: Vec<PathBuf> = activating.iter().chain(deactivating.iter().rev()).map(|it| (*it).clone()).collect();
-    if scripts.is_empty() {
-        return Ok(());
+    let mut problems = values::problems(request)?;
+    if !scripts.is_empty() {
+        problems.extend(Bench { request, scripts, activating: activating.len() }.problems()?);
     }
-    let bench = Bench { request, scripts, activating: activating.len() };
-    let problems = bench.problems()?;
     if problems.is_empty() {
         return Ok(());
     }

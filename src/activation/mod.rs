@@ -13,6 +13,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod touched;
+mod values;
 
 pub use error::{LintError, Problem};
 pub use lint::{LintRequest, lint};

@@ -21,8 +21,8 @@ fn demo(activate: &str, deactivate: &str) -> Prefix {
 fn tried(prefix: &Prefix, library_path: &str, variables: &[&str]) -> Result<(), LintError> {
     let folder = tempfile::tempdir().unwrap();
     let mut files = BTreeSet::new();
-    for below in [ACTIVATE, DEACTIVATE] {
-        for entry in std::fs::read_dir(prefix.path(below)).unwrap() {
+    for below in [ACTIVATE, DEACTIVATE, "etc/conda/env_vars.d"] {
+        for entry in std::fs::read_dir(prefix.path(below)).into_iter().flatten() {
             files.insert(PathBuf::from(below).join(entry.unwrap().file_name()));
         }
     }
@@ -262,4 +262,23 @@ fn every_problem_of_every_script_is_in_one_report() {
         .collect();
     let expected = ["etc/conda/activate.d/demo.sh", "etc/conda/activate.d/z.sh", "etc/conda/deactivate.d/b.sh"];
     assert_eq!(scripts.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn values_without_a_script_are_looked_at() {
+    let prefix = Prefix::new();
+    std::fs::create_dir_all(prefix.path("etc/conda/env_vars.d")).unwrap();
+    let prefix = prefix
+        .script("etc/conda/env_vars.d/fine.json", "{\"NCCL_NET\": \"OFI\", \"LD_LIBRARY_PATH\": \"/other\"}")
+        .script("etc/conda/env_vars.d/no.json", "CUDA_VISIBLE_DEVICES=1")
+        .script(
+            "etc/conda/env_vars.d/x.json",
+            "{\"CUDA_VISIBLE_DEVICES\": \"0\", \"LD_LIBRARY_PATH\": \"/a:/opt/mpi/lib/\", \"DATA\": \"/s/demo/b/work/x\"}",
+        );
+    let Err(LintError::Harm { problems, .. }) = tried(&prefix, "/opt/mpi/lib", &[]) else { panic!() };
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (problem, word) in told.iter().zip(["`CUDA_VISIBLE_DEVICES`", "`LD_LIBRARY_PATH`", "`DATA`"]) {
+        assert!(problem.starts_with("`etc/conda/env_vars.d/x.json` ") && problem.contains(word), "{told:?}");
+    }
 }
