@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of: the manifest, the graph, the local channel, processes and log files, where sources come from.
 
+mod activation;
 mod bytecode;
 mod check;
 mod error;
@@ -27,6 +28,7 @@ mod sources;
 mod tests;
 
 pub use error::BuildError;
+pub use host::sets_itself;
 pub use job::{
     BuildJob, Built, Environments, FetchedSource, LoadedModule, ResolveJob, ResolvePolicy, ResolvedPackage, Sibling,
 };

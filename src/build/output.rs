@@ -73,7 +73,8 @@ pub(super) fn assemble(job: &BuildJob, cell: Cell, place: &Place) -> Result<Outp
     trust_host(job, &mut recipe)?;
     let machine = PlatformWithVirtualPackages { platform, virtual_packages: virtual_packages(job, platform)? };
     let directories = place.directories(platform, recipe.build.merge_build_and_host_envs);
-    host::give_environment(&mut recipe, &job.environment, &directories.host_prefix.to_string_lossy());
+    let prefix = directories.host_prefix.to_string_lossy();
+    host::give_environment(&mut recipe, &job.environment, &job.axes, &prefix);
     let hash = chosen.hash_info.expect("the renderer gives every variant a hash");
     Ok(Output {
         build_configuration: BuildConfiguration {

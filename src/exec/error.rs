@@ -33,7 +33,7 @@ pub enum ExecError {
     /// The host is not as the project says.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Host(#[from] HostErrors),
+    Host(HostErrors),
     /// A build that declares more memory than there is.
     #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
     #[diagnostic(
@@ -197,6 +197,12 @@ pub enum ExecError {
 /// Bytes in the unit that manifests are written in.
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+impl From<HostErrors> for ExecError {
+    fn from(errors: HostErrors) -> Self {
+        if errors.is_cancelled() { Self::Cancelled } else { Self::Host(errors) }
+    }
 }
 
 impl From<ChannelError> for ExecError {

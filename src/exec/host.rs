@@ -67,6 +67,10 @@ impl Context {
                 _ => {}
             }
         }
+        // A fact may be away where a recipe's modules are others. Whether it is there at all is seen with the host's own.
+        if !sets.is_empty() && !self.workspace.host.facts.is_empty() {
+            sets.insert(self.workspace.host.modules.clone());
+        }
         sets
     }
 }
@@ -75,8 +79,8 @@ impl Context {
 ///
 /// # Errors
 /// Everything that is not as the project says.
-pub fn require_host(context: &Context) -> Result<(), HostErrors> {
-    context.host.all(&context.module_sets(), &context.host_request())
+pub fn require_host(context: &Context) -> Result<(), ExecError> {
+    Ok(context.host.all(&context.module_sets(), &context.host_request())?)
 }
 
 fn has_virtual_packages(context: &Context) -> bool {

@@ -84,7 +84,8 @@ pub(super) fn run<T: DeserializeOwned>(
     let path = match order {
         // Its tests see what the worker sees: the host's modules, and not the user's shell.
         Order::Build(job) if job.host_bound => {
-            command.env_clear().envs(&job.environment).envs(surroundings::of_worker(own, package));
+            let modules = job.environment.iter().filter(|it| !build::sets_itself(it.0));
+            command.env_clear().envs(modules).envs(surroundings::of_worker(own, package));
             job.environment.get("PATH")
         }
         _ => own.get("PATH"),

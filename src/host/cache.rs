@@ -1,8 +1,9 @@
 //! Captured environments, kept between runs: loading modules takes longer than everything else in a run without work.
 //!
-//! One is used again while every file that decided about it is as it was: the files that were sourced, the module files
-//! that were loaded, the folders in which others might appear, and the module system's own program. What a module file
-//! asks of the machine besides is taken to be the same on one machine; `envbuild host` always asks anew.
+//! One is used again while every file that decided about it is as it was: the files that were sourced, also by one
+//! another, the module files that were loaded, the folders in which others might appear, and the module system's own
+//! program. What a module file asks of the machine besides is taken to be the same on one machine; `envbuild host` always
+//! asks anew.
 
 use std::{
     collections::BTreeMap,
@@ -12,23 +13,17 @@ use std::{
 use rustix::system::uname;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    capture::{Captured, init_files},
-    variables::{self, MODULE_FILES, MODULE_PATH},
-};
+use super::capture::Captured;
 use crate::{
-    base::{Digest, Stamps, fs},
+    base::{Digest, FsError, Stamps, fs},
     workspace::{Host, ModuleStep},
 };
 
 /// Changes when the form of the file does, or how an environment is captured.
-const FORM: &str = "host 1";
+const FORM: &str = "host 2";
 
 /// How many are kept: sets of this project on the machines that share its folder.
 const KEPT: usize = 64;
-
-/// The programs of module systems, by the variables that name them.
-const PROGRAMS: &[&str] = &["LMOD_CMD", "MODULES_CMD", "LMOD_RC", "MODULERCFILE", "LMOD_MODULERCFILE"];
 
 #[derive(Serialize, Deserialize, Default)]
 struct Kept {
@@ -38,7 +33,7 @@ struct Kept {
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
-    /// Files and folders, with what they held.
+    /// Files and folders, with what they held; also those that were not there.
     watched: BTreeMap<PathBuf, String>,
     captured: Captured,
 }
@@ -46,14 +41,13 @@ struct Entry {
 /// What is kept of a set, when nothing that decided about it has changed.
 pub(super) fn known(file: &Path, host: &Host, steps: &[ModuleStep], stamps: &Stamps) -> Option<Captured> {
     let entry = read(file).entries.remove(&name(host, steps))?;
-    let same = entry.watched.iter().all(|(path, held)| state(path, stamps).as_ref() == Some(held));
+    let same = entry.watched.iter().all(|(path, held)| state(path, stamps) == *held);
     same.then_some(entry.captured)
 }
 
 /// Keeps a set for other runs. A file that cannot be written costs the next run time, not this one its result.
 pub(super) fn keep(file: &Path, host: &Host, steps: &[ModuleStep], captured: &Captured, stamps: &Stamps) {
-    let watched = watched(host, steps, captured);
-    let watched = watched.into_iter().filter_map(|it| state(&it, stamps).map(|held| (it, held))).collect();
+    let watched = captured.consulted.iter().map(|it| (it.clone(), state(it, stamps))).collect();
     let mut kept = read(file);
     if kept.entries.len() >= KEPT {
         kept.entries.clear();
@@ -79,31 +73,17 @@ fn name(host: &Host, steps: &[ModuleStep]) -> String {
     Digest::of(words.join("\0")).to_string()
 }
 
-fn watched(host: &Host, steps: &[ModuleStep], captured: &Captured) -> Vec<PathBuf> {
-    let environment = &captured.environment;
-    let mut watched = init_files(host, steps);
-    watched.extend(PROGRAMS.iter().filter_map(|it| environment.get(*it)).map(PathBuf::from));
-    // Another file in one of these folders may be another default, or the settings of all.
-    watched.extend(variables::listed(environment, MODULE_PATH).map(PathBuf::from));
-    for module in variables::listed(environment, MODULE_FILES).map(PathBuf::from) {
-        if let Some(folder) = module.parent() {
-            watched.extend([".version", ".modulerc", ".modulerc.lua", "default"].map(|it| folder.join(it)));
-            watched.push(folder.to_owned());
-        }
-        watched.push(module);
-    }
-    watched.retain(|it| it.is_absolute());
-    watched
+/// What a file holds, or which names a folder has, and where a link leads.
+fn state(path: &Path, stamps: &Stamps) -> String {
+    let link = std::fs::read_link(path).map(|it| format!("-> {} ", it.display())).unwrap_or_default();
+    let Ok(metadata) = path.metadata() else { return format!("{link}not there") };
+    let held = if metadata.is_dir() { names(path) } else { stamps.digest(path, &metadata) };
+    // What cannot be read today may be read tomorrow.
+    held.map_or_else(|error| format!("{link}{error}"), |it| format!("{link}{it}"))
 }
 
-/// What a file holds, or which names a folder has; nothing when it is not there.
-fn state(path: &Path, stamps: &Stamps) -> Option<String> {
-    let metadata = path.metadata().ok()?;
-    if metadata.is_dir() {
-        let mut names: Vec<PathBuf> = fs::list(path).ok()?;
-        names.sort();
-        let names: Vec<String> = names.iter().map(|it| it.display().to_string()).collect();
-        return Some(Digest::of(names.join("\0")).to_string());
-    }
-    Some(stamps.digest(path, &metadata).ok()?.to_string())
+fn names(folder: &Path) -> Result<Digest, FsError> {
+    let mut names: Vec<String> = fs::list(folder)?.iter().map(|it| it.display().to_string()).collect();
+    names.sort();
+    Ok(Digest::of(names.join("\0")))
 }

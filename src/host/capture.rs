@@ -1,18 +1,20 @@
 //! Loads the modules of a set in a clean shell and takes its environment as a value.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
+use miette::SourceSpan;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostError, shell,
+    HostError,
+    shell::{self, Limits, Said},
     variables::{self, LOADED},
 };
 use crate::{
-    base::{Cancel, fs},
+    base::fs,
     workspace::{Host, ModuleStep, Verb},
 };
 
@@ -32,27 +34,41 @@ pub(super) struct Captured {
     pub(super) environment: BTreeMap<String, String>,
     /// What is loaded, in the order of loading.
     pub(super) loaded: Vec<Module>,
+    /// The files that were sourced, those that these sourced in their turn, and where module files are or might be.
+    pub(super) consulted: BTreeSet<PathBuf>,
 }
 
-/// Sources its files, does what the set says step by step, and leaves the environment after each step in a file.
+/// Sources its files, does what the set says step by step, and leaves the environment after each step in a file. What
+/// it has come to is told by files, too: a file or a module that calls `exit` can choose any status.
 const SCRIPT: &str = r#"
-__envbuild_at=$1 __envbuild_inits=$2
-shift 2
+__envbuild_at=$1 __envbuild_must=$2 __envbuild_inits=$3
+shift 3
 __envbuild_init=("${@:1:__envbuild_inits}") __envbuild_steps=("${@:__envbuild_inits+1}")
 set --
+__envbuild_note() {
+  [ "${BASH_SOURCE[1]:-}" = "${__envbuild_last:-}" ] && return 0
+  __envbuild_last=${BASH_SOURCE[1]:-}
+  printf '%s\0' "$__envbuild_last" >>"$__envbuild_at/sourced"
+}
+set -T
+trap __envbuild_note DEBUG
 for __envbuild_file in "${__envbuild_init[@]}"; do
-  . "$__envbuild_file" || { echo "$__envbuild_file" >"$__envbuild_at/init"; exit 90; }
+  printf %s "$__envbuild_file" >"$__envbuild_at/init"
+  . "$__envbuild_file" || [ "$__envbuild_must" = no ] || { : >"$__envbuild_at/failed"; exit 1; }
 done </dev/null
-/usr/bin/env -0 >"$__envbuild_at/0.env" || exit 92
-((${#__envbuild_steps[@]})) || exit 0
-type module >/dev/null 2>&1 || exit 91
+trap - DEBUG
+set +euT +o pipefail
+/bin/rm -f "$__envbuild_at/init"
+/usr/bin/env -0 >"$__envbuild_at/0.env" || exit 1
 __envbuild_n=0
 for __envbuild_step in "${__envbuild_steps[@]}"; do
+  type module >/dev/null 2>&1 || { : >"$__envbuild_at/without"; exit 1; }
   __envbuild_n=$((__envbuild_n + 1))
   module ${__envbuild_step%% *} "${__envbuild_step#* }" </dev/null >"$__envbuild_at/$__envbuild_n.out" 2>"$__envbuild_at/$__envbuild_n.err"
   echo $? >"$__envbuild_at/$__envbuild_n.status"
-  /usr/bin/env -0 >"$__envbuild_at/$__envbuild_n.env" || exit 92
+  /usr/bin/env -0 >"$__envbuild_at/$__envbuild_n.env" || exit 1
 done
+: >"$__envbuild_at/done"
 exit 0
 "#;
 
@@ -61,11 +77,11 @@ exit 0
 const PROFILE: &str = "/etc/profile.d";
 
 /// The files that are sourced first: those of the manifest, or what every login shell sources when modules are wanted.
-pub(super) fn init_files(host: &Host, steps: &[ModuleStep]) -> Vec<PathBuf> {
+fn init_files(host: &Host, steps: &[ModuleStep]) -> Vec<PathBuf> {
     if !host.init.is_empty() || steps.is_empty() {
         return host.init.iter().map(|it| it.path.clone()).collect();
     }
-    let listed = std::fs::read_dir(PROFILE).into_iter().flatten().flatten().map(|it| it.path());
+    let listed = fs::list(Path::new(PROFILE)).unwrap_or_default().into_iter();
     let mut files: Vec<PathBuf> =
         listed.filter(|it| it.extension().is_some_and(|it| it == "sh") && it.is_file()).collect();
     files.sort();
@@ -76,7 +92,7 @@ pub(super) fn init_files(host: &Host, steps: &[ModuleStep]) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When a file that is sourced is not there, or a module cannot be loaded: every one that cannot.
-pub(super) fn capture(host: &Host, steps: &[ModuleStep], cancel: &Cancel) -> Result<Captured, Vec<HostError>> {
+pub(super) fn capture(host: &Host, steps: &[ModuleStep], limits: Limits<'_>) -> Result<Captured, Vec<HostError>> {
     let missing: Vec<HostError> = host
         .init
         .iter()
@@ -89,20 +105,21 @@ pub(super) fn capture(host: &Host, steps: &[ModuleStep], cancel: &Cancel) -> Res
     let at = fs::Scratch::new().map_err(|error| vec![error.into()])?;
     let init = init_files(host, steps);
     let mut command = shell::bash();
-    command.args(["-c", SCRIPT, "envbuild"]).arg(at.path()).arg(init.len().to_string()).args(&init);
+    // Nobody answers for the status of what the system's own files do last.
+    let must = if host.init.is_empty() { "no" } else { "yes" };
+    command.args(["-c", SCRIPT, "envbuild"]).arg(at.path()).arg(must).arg(init.len().to_string()).args(&init);
     command.args(steps.iter().map(|it| format!("{} {}", verb(it.verb), it.name)));
-    let said = shell::run(command, at.path(), cancel).map_err(|error| vec![error])?;
-    match said.status.code() {
-        Some(0) => read(at.path(), steps),
-        Some(90) => {
-            let path = fs::read_text(&at.path().join("init")).unwrap_or_default().trim().to_owned();
-            let named = host.init.iter().find(|it| it.path == Path::new(&path));
-            let at = named.map(|it| it.origin.clone().into());
-            let file = named.map_or(path, |it| it.written.clone());
-            Err(vec![HostError::Init { file, said: said.errors, at }])
+    let ran = shell::run(command, at.path(), "the shell that loads modules", limits);
+    let left = Left { at: at.path(), host, steps };
+    match ran {
+        Ok(_) if left.has("done") => left.captured(init),
+        Ok(_) if left.has("without") => Err(vec![HostError::NoModules { at: steps[0].origin.clone().into() }]),
+        Ok(said) => Err(vec![left.end(said)]),
+        Err(HostError::Slow { seconds, .. }) => {
+            let (what, at) = left.current();
+            Err(vec![HostError::Slow { what: what.unwrap_or("the shell that loads modules".to_owned()), seconds, at }])
         }
-        Some(91) => Err(vec![HostError::NoModules { at: steps[0].origin.clone().into() }]),
-        _ => Err(vec![HostError::Ended { status: said.status.to_string(), said: said.errors }]),
+        Err(error) => Err(vec![error]),
     }
 }
 
@@ -113,41 +130,126 @@ fn verb(verb: Verb) -> &'static str {
     }
 }
 
-fn read(at: &Path, steps: &[ModuleStep]) -> Result<Captured, Vec<HostError>> {
-    let text = |file: String| fs::read(&at.join(file)).map(|it| String::from_utf8_lossy(&it).trim().to_owned());
-    let environment = |number: usize| dumped(&at.join(format!("{number}.env")));
-    let mut before = environment(0).map_err(|error| vec![error])?;
-    let mut loaded: Vec<Module> = is_loaded(&before).map(|name| Module { name, folders: Vec::new() }).collect();
-    let mut problems = Vec::new();
-    for (number, step) in (1..).zip(steps) {
-        let one = || -> Result<(String, String, BTreeMap<String, String>), HostError> {
-            let (status, said) = (text(format!("{number}.status"))?, text(format!("{number}.err"))?);
-            Ok((status, said, environment(number)?))
-        };
-        let (status, said, after) = one().map_err(|error| vec![error])?;
-        let unchanged = is_loaded(&before).eq(is_loaded(&after));
-        let (module, at) = (step.name.clone(), step.origin.clone().into());
-        match step.verb {
-            // Old module systems say what is wrong and return 0.
-            Verb::Load if status != "0" || (unchanged && !said.is_empty() && !names(&before, &module)) => {
-                problems.push(HostError::Module { module, said, at });
-            }
-            Verb::Unload if !names(&before, &module) => {
-                let loaded = is_loaded(&before).collect::<Vec<_>>().join(", ");
-                problems.push(HostError::NotLoaded { module, loaded, at });
-            }
-            Verb::Unload if status != "0" => problems.push(HostError::Module { module, said, at }),
-            _ => {}
-        }
-        let now: Vec<String> = is_loaded(&after).collect();
-        loaded.retain(|it| now.contains(&it.name));
-        let folders = variables::new_folders(&before, &after);
-        for name in now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect::<Vec<_>>() {
-            loaded.push(Module { name, folders: folders.clone() });
-        }
-        before = after;
+/// What the script left in its folder.
+struct Left<'a> {
+    at: &'a Path,
+    host: &'a Host,
+    steps: &'a [ModuleStep],
+}
+
+impl Left<'_> {
+    fn has(&self, file: &str) -> bool {
+        self.at.join(file).exists()
     }
-    if problems.is_empty() { Ok(Captured { environment: before, loaded }) } else { Err(problems) }
+
+    fn text(&self, file: &str) -> Result<String, HostError> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.at.join(file))?).trim().to_owned())
+    }
+
+    /// What the module system said at a step. Some speak on standard output.
+    fn said(&self, number: usize) -> Result<String, HostError> {
+        let errors = self.text(&format!("{number}.err"))?;
+        if errors.is_empty() { self.text(&format!("{number}.out")) } else { Ok(errors) }
+    }
+
+    /// The file that was being sourced, as the manifest writes it, and where.
+    fn init(&self) -> Option<(String, Option<SourceSpan>)> {
+        let path = self.text("init").ok()?;
+        let named = self.host.init.iter().find(|it| it.path == Path::new(&path));
+        Some((named.map_or(path, |it| it.written.clone()), named.map(|it| it.origin.clone().into())))
+    }
+
+    /// The module that was being loaded, by its number.
+    fn step(&self) -> Option<(usize, &ModuleStep)> {
+        (1..).zip(self.steps).find(|(number, _)| !self.has(&format!("{number}.status")))
+    }
+
+    /// What the shell was about in the end, and where the manifest says so.
+    fn current(&self) -> (Option<String>, Option<SourceSpan>) {
+        if let Some((file, at)) = self.init() {
+            return (Some(format!("`{file}`")), at);
+        }
+        let module = self.step().map(|it| it.1).filter(|_| self.has("0.env"));
+        let what = module.map(|it| format!("`module {} {}`", verb(it.verb), it.name));
+        (what, module.map(|it| it.origin.clone().into()))
+    }
+
+    /// Why there is no result.
+    fn end(&self, said: Said) -> HostError {
+        if self.has("failed")
+            && let Some((file, at)) = self.init()
+        {
+            return HostError::Init { file, said: said.errors, at };
+        }
+        let words = self.step().and_then(|(number, _)| self.said(number).ok());
+        let said_last = words.filter(|it| !it.is_empty()).unwrap_or(said.errors);
+        let (what, at) = self.current();
+        let what = what.map(|it| format!(" in {it}")).unwrap_or_default();
+        HostError::Ended { what, status: said.status.to_string(), said: said_last, at }
+    }
+
+    /// The environments before the first step and after each.
+    fn environments(&self) -> Result<Vec<BTreeMap<String, String>>, HostError> {
+        (0..=self.steps.len()).map(|number| dumped(&self.at.join(format!("{number}.env")))).collect()
+    }
+
+    fn captured(&self, init: Vec<PathBuf>) -> Result<Captured, Vec<HostError>> {
+        let mut environments = self.environments().map_err(|error| vec![error])?;
+        let mut loaded: Vec<Module> =
+            is_loaded(&environments[0]).map(|name| Module { name, folders: Vec::new() }).collect();
+        let mut problems = Vec::new();
+        for ((number, step), around) in (1..).zip(self.steps).zip(environments.windows(2)) {
+            let (before, after) = (&around[0], &around[1]);
+            problems.extend(self.problem(number, step, (before, after)).map_err(|error| vec![error])?);
+            let now: Vec<String> = is_loaded(after).collect();
+            loaded.retain(|it| now.contains(&it.name));
+            let folders = variables::new_folders(before, after);
+            for name in now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect::<Vec<_>>() {
+                loaded.push(Module { name, folders: folders.clone() });
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut consulted: BTreeSet<PathBuf> = environments.iter().flat_map(variables::places).collect();
+        for step in self.steps {
+            consulted.extend(environments.iter().flat_map(|it| variables::homes(it, &step.name)));
+        }
+        if self.host.init.is_empty() && !self.steps.is_empty() {
+            consulted.insert(PathBuf::from(PROFILE));
+        }
+        let sourced = fs::read_if_there(&self.at.join("sourced")).ok().flatten().unwrap_or_default();
+        let sourced = sourced.split(|it| *it == 0).filter_map(|it| std::str::from_utf8(it).ok()).map(PathBuf::from);
+        consulted.extend(init.into_iter().chain(sourced));
+        consulted.retain(|it| it.is_absolute());
+        let environment = environments.pop().unwrap_or_default();
+        Ok(Captured { environment, loaded, consulted })
+    }
+
+    /// What is wrong with a step.
+    fn problem(
+        &self,
+        number: usize,
+        step: &ModuleStep,
+        (before, after): (&BTreeMap<String, String>, &BTreeMap<String, String>),
+    ) -> Result<Option<HostError>, HostError> {
+        let (status, said) = (self.text(&format!("{number}.status"))?, self.said(number)?);
+        let unchanged = is_loaded(before).eq(is_loaded(after));
+        let (module, at) = (step.name.clone(), step.origin.clone().into());
+        Ok(match step.verb {
+            // Old module systems say what is wrong and return 0.
+            Verb::Load if status != "0" || (unchanged && !said.is_empty() && !names(before, &module)) => {
+                Some(HostError::Module { module, said, at })
+            }
+            Verb::Unload if !names(before, &module) => {
+                let loaded = is_loaded(before).collect::<Vec<_>>().join(", ");
+                let loaded = if loaded.is_empty() { "no modules".to_owned() } else { loaded };
+                Some(HostError::NotLoaded { module, loaded, at })
+            }
+            Verb::Unload if status != "0" => Some(HostError::Module { module, said, at }),
+            _ => None,
+        })
+    }
 }
 
 /// What a module system says is loaded.
@@ -160,12 +262,18 @@ fn names(environment: &BTreeMap<String, String>, module: &str) -> bool {
     is_loaded(environment).any(|it| it == module || it.strip_prefix(module).is_some_and(|rest| rest.starts_with('/')))
 }
 
-/// What `env -0` wrote. A variable that is not UTF-8 is left out: no build could be told of it.
+/// What `env -0` wrote. A variable that is not UTF-8 is left out: no build could be told of it. So is one whose name no
+/// shell takes.
 fn dumped(file: &Path) -> Result<BTreeMap<String, String>, HostError> {
     let bytes = fs::read(file)?;
     let variable = |it: &[u8]| {
         let (name, value) = std::str::from_utf8(it).ok()?.split_once('=')?;
-        Some((name.to_owned(), value.to_owned()))
+        is_name(name).then(|| (name.to_owned(), value.to_owned()))
     };
     Ok(bytes.split(|it| *it == 0).filter_map(variable).collect())
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    name.chars().all(fits) && name.chars().next().is_some_and(|it| !it.is_ascii_digit())
 }

@@ -8,8 +8,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{File, HostError, fact::identify, shell};
-use crate::base::{Cancel, Digest, Stamps, fs};
+use super::{
+    File, HostError,
+    fact::identify,
+    shell::{self, Limits},
+};
+use crate::base::{Digest, Stamps, fs};
 
 /// A compiler, or a wrapper of one.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -33,7 +37,7 @@ const NAMING: &[&str] = &["CC", "CXX", "FC", "F77", "F90", "MPICC", "MPICXX", "M
 pub(super) fn compilers(
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<BTreeMap<String, Compiler>, HostError> {
     let named = NAMING.iter().filter_map(|it| environment.get(*it)?.split_whitespace().next());
     let commands: BTreeSet<&str> = COMMANDS.iter().copied().chain(named).collect();
@@ -41,7 +45,7 @@ pub(super) fn compilers(
     for command in commands {
         let Some(path) = on_path(command, environment) else { continue };
         let Some(file) = identify(&path, stamps)? else { continue };
-        let version = version((command, &path), environment, stamps, cancel)?;
+        let version = version((command, &path), environment, stamps, limits)?;
         // The name by which it was asked for, without a folder.
         let name = command.rsplit('/').next().unwrap_or(command).to_owned();
         found.insert(name, Compiler { path, version, file });
@@ -64,9 +68,9 @@ fn version(
     (command, path): (&str, &Path),
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<String, HostError> {
-    let line = first_line((path, "--version"), environment, stamps, cancel)?;
+    let line = first_line((path, "--version"), environment, stamps, limits)?;
     Ok(if line.is_empty() { command.to_owned() } else { line })
 }
 
@@ -76,13 +80,13 @@ pub(super) fn first_line(
     (path, argument): (&Path, &str),
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<String, HostError> {
     let ask = || {
         let at = fs::Scratch::new()?;
         let mut bash = shell::bash();
         bash.envs(environment).args(["-c", "\"$0\" \"$1\""]).arg(path).arg(argument);
-        let said = shell::run(bash, at.path(), cancel)?;
+        let said = shell::run(bash, at.path(), &format!("`{} {argument}`", path.display()), limits)?;
         let line = said.out.lines().chain(said.errors.lines()).find(|it| !it.trim().is_empty());
         Ok::<_, HostError>(line.unwrap_or_default().trim().to_owned())
     };

@@ -22,7 +22,7 @@ impl HostErrors {
     pub fn new(name: &str, text: &str, problems: Vec<HostError>) -> Self {
         let mut once: Vec<HostError> = Vec::new();
         for problem in problems {
-            if !once.iter().any(|it| it.to_string() == problem.to_string()) {
+            if !once.iter().any(|it| it.same(&problem)) {
                 once.push(problem);
             }
         }
@@ -59,7 +59,10 @@ pub enum HostError {
     #[error("sourcing `{file}` failed{}", quoted(said))]
     #[diagnostic(
         code(envbuild::host::init),
-        help("it is sourced by bash in an empty environment; its last command has to succeed")
+        help(
+            "it is sourced by bash in an empty environment, and its last command has to succeed; where that means \
+             nothing, name a file of your own that sources it and ends with `true`"
+        )
     )]
     Init {
         file: String,
@@ -96,13 +99,24 @@ pub enum HostError {
         at: SourceSpan,
     },
     /// The shell ended before its time.
-    #[error("the shell that loads modules ended with {status}{}", quoted(said))]
+    #[error("the shell that loads modules ended{what} with {status}{}", quoted(said))]
     #[diagnostic(code(envbuild::host::ended), help("a file or a module that it reads calls `exit`"))]
-    Ended { status: String, said: String },
+    Ended {
+        what: String,
+        status: String,
+        said: String,
+        #[label("ended the shell")]
+        at: Option<SourceSpan>,
+    },
     /// Something took too long.
-    #[error("it has not ended after {seconds} seconds")]
-    #[diagnostic(code(envbuild::host::slow), help("a file or a module that is read may wait for an answer"))]
-    Slow { seconds: u64 },
+    #[error("{what} has not ended after {seconds} seconds")]
+    #[diagnostic(code(envbuild::host::slow), help("it may wait for an answer, or for a file system"))]
+    Slow {
+        what: String,
+        seconds: u64,
+        #[label("not ended")]
+        at: Option<SourceSpan>,
+    },
     /// The command of a fact failed.
     #[error("the fact `{fact}`: its command ended with {status}{}", quoted(said))]
     #[diagnostic(
@@ -130,13 +144,26 @@ pub enum HostError {
         #[label("finds no version")]
         at: SourceSpan,
     },
+    /// The command of a fact without a pattern says something else.
+    #[error("the fact `{fact}`: its command says no version{}", quoted(said))]
+    #[diagnostic(
+        code(envbuild::host::fact_version),
+        help("without a `pattern`, the first line that the command prints has to be a version")
+    )]
+    FactVersion {
+        fact: String,
+        said: String,
+        #[label("says no version")]
+        at: SourceSpan,
+    },
     /// A file of a fact.
-    #[error("the fact `{fact}`: the file `{file}` is not there")]
+    #[error("the fact `{fact}`: the file `{file}` {}", if *there { "is not a file" } else { "is not there" })]
     #[diagnostic(code(envbuild::host::fact_file), help("is this the right machine? Otherwise correct the path"))]
     FactFile {
         fact: String,
         file: String,
-        #[label("not there")]
+        there: bool,
+        #[label("read here")]
         at: SourceSpan,
     },
     /// Bash could not be started.
@@ -154,6 +181,22 @@ pub enum HostError {
     #[error("stopped")]
     #[diagnostic(code(envbuild::host::stopped))]
     Cancelled,
+}
+
+impl HostError {
+    /// Whether another one is the same sentence about the same place.
+    fn same(&self, other: &Self) -> bool {
+        let places = |it: &Self| it.labels().into_iter().flatten().map(|it| *it.inner()).collect::<Vec<_>>();
+        self.to_string() == other.to_string() && places(self) == places(other)
+    }
+
+    /// Whether a fact is not there, which may be as it should where other modules are loaded.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::FactCommand { .. } | Self::FactPattern { .. } | Self::FactVersion { .. } | Self::FactFile { .. }
+        )
+    }
 }
 
 impl From<FsError> for HostError {

@@ -5,9 +5,12 @@ use std::{collections::BTreeMap, path::Path};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{File, HostError, shell};
+use super::{
+    File, HostError,
+    shell::{self, Limits},
+};
 use crate::{
-    base::{Cancel, Stamps, fs},
+    base::{Stamps, fs},
     elf,
     workspace::Fact,
 };
@@ -33,12 +36,12 @@ pub(super) fn find_out(
     fact: &Fact,
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<FoundFact, Vec<HostError>> {
     let mut problems = Vec::new();
     let mut found = FoundFact { virtual_package: fact.virtual_package.clone(), ..FoundFact::default() };
     found.command = fact.command.as_ref().map(|it| it.0.clone());
-    match version(fact, environment, cancel) {
+    match version(fact, environment, limits) {
         Ok(version) => found.version = version,
         Err(problem) => problems.push(problem),
     }
@@ -51,7 +54,8 @@ pub(super) fn find_out(
             Ok(Some(known)) => drop(found.files.insert(file.written.clone(), known)),
             Ok(None) => {
                 let (fact, written) = (fact.name.clone(), file.written.clone());
-                problems.push(HostError::FactFile { fact, file: written, at: file.origin.clone().into() });
+                let (there, at) = (file.path.exists(), file.origin.clone().into());
+                problems.push(HostError::FactFile { fact, file: written, there, at });
             }
             Err(problem) => problems.push(problem),
         }
@@ -59,12 +63,20 @@ pub(super) fn find_out(
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-fn version(fact: &Fact, environment: &BTreeMap<String, String>, cancel: &Cancel) -> Result<Option<String>, HostError> {
+fn version(
+    fact: &Fact,
+    environment: &BTreeMap<String, String>,
+    limits: Limits<'_>,
+) -> Result<Option<String>, HostError> {
     let Some((command, at)) = &fact.command else { return Ok(None) };
     let folder = fs::Scratch::new()?;
     let mut bash = shell::bash();
     bash.envs(environment).arg("-c").arg(command);
-    let said = shell::run(bash, folder.path(), cancel)?;
+    let what = format!("the command of the fact `{}`", fact.name);
+    let said = shell::run(bash, folder.path(), &what, limits).map_err(|error| match error {
+        HostError::Slow { what, seconds, .. } => HostError::Slow { what, seconds, at: Some(at.clone().into()) },
+        other => other,
+    })?;
     let name = || fact.name.clone();
     if !said.status.success() {
         let (status, at) = (said.status.to_string(), at.clone().into());
@@ -82,8 +94,11 @@ fn version(fact: &Fact, environment: &BTreeMap<String, String>, cancel: &Cancel)
     };
     let is_version = |it: &String| it.parse::<rattler_conda_types::Version>().is_ok();
     let found = found.map(|it| it.trim().to_owned()).filter(is_version);
-    let at = fact.pattern.as_ref().map_or(at, |it| &it.1).clone().into();
-    found.map(Some).ok_or_else(|| HostError::FactPattern { fact: name(), said: words.trim().to_owned(), at })
+    let said = words.trim().to_owned();
+    found.map(Some).ok_or_else(|| match &fact.pattern {
+        Some((_, at)) => HostError::FactPattern { fact: name(), said, at: at.clone().into() },
+        None => HostError::FactVersion { fact: name(), said, at: at.clone().into() },
+    })
 }
 
 /// A path with `$NAME` and `${NAME}` replaced by the values of the environment; nothing for what is not set.

@@ -11,9 +11,10 @@ use super::{
     File, HostError,
     compiler::{first_line, on_path},
     fact::identify,
+    shell::Limits,
 };
 use crate::{
-    base::{Cancel, Stamps, fs},
+    base::{Stamps, fs},
     elf,
 };
 
@@ -48,11 +49,11 @@ const DEFAULT: &[&str] = &[
 pub(super) fn libraries(
     environment: &BTreeMap<String, String>,
     stamps: &Stamps,
-    cancel: &Cancel,
+    limits: Limits<'_>,
 ) -> Result<BTreeMap<String, Library>, HostError> {
     let mut libraries = BTreeMap::new();
     let Some(wrapper) = on_path(WRAPPER, environment) else { return Ok(libraries) };
-    let shown = first_line((&wrapper, "-show"), environment, stamps, cancel)?;
+    let shown = first_line((&wrapper, "-show"), environment, stamps, limits)?;
     for path in named(&shown) {
         let Some(file) = identify(&path, stamps)? else { continue };
         let Ok(linkage) = elf::linkage(&path) else { continue };

@@ -7,7 +7,9 @@ use std::{
     thread,
 };
 
-use super::{Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out, mpi};
+use super::{
+    Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out, mpi, shell::Limits,
+};
 use crate::{
     base::{Cancel, Stamps},
     workspace::{Host, ModuleSet},
@@ -84,11 +86,12 @@ impl Probe {
 
     fn look(&self, set: &ModuleSet, request: &Request<'_>) -> Result<Found, Vec<HostError>> {
         let Request { host, stamps, cancel, .. } = request;
+        let limits = Limits::of(cancel);
         let known = self.kept.as_ref().and_then(|file| cache::known(file, host, set, stamps));
         let captured = match known {
             Some(captured) => captured,
             None => {
-                let captured = capture(host, set, cancel)?;
+                let captured = capture(host, set, limits)?;
                 if let Some(file) = self.kept.as_ref().filter(|_| self.keeps) {
                     // One at a time: each writes the whole file.
                     let _sets = self.sets.lock().expect("no thread panics while it holds the sets");
@@ -100,18 +103,18 @@ impl Probe {
         let mut found = Found::of(&captured);
         let mut problems = Vec::new();
         for fact in &host.facts {
-            match find_out(fact, &found.environment, stamps, cancel) {
+            match find_out(fact, &found.environment, stamps, limits) {
                 Ok(known) => drop(found.facts.insert(fact.name.clone(), known)),
                 // Where a recipe's modules are others, what belongs to the host's own may be away.
-                Err(_) if *set != host.modules && !cancel.is_cancelled() => {}
+                Err(wrong) if *set != host.modules && wrong.iter().all(HostError::is_absence) => {}
                 Err(wrong) => problems.extend(wrong),
             }
         }
-        match compilers(&found.environment, stamps, cancel) {
+        match compilers(&found.environment, stamps, limits) {
             Ok(compilers) => found.compilers = compilers,
             Err(problem) => problems.push(problem),
         }
-        match mpi::libraries(&found.environment, stamps, cancel) {
+        match mpi::libraries(&found.environment, stamps, limits) {
             Ok(libraries) => found.mpi = libraries,
             Err(problem) => problems.push(problem),
         }

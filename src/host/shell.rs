@@ -20,8 +20,21 @@ pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr
 /// A home that nobody has, so that no personal settings are read, and a user of no account. Nix does the same.
 pub(super) const HOME: &str = "/homeless-shelter";
 
-/// How long the modules of one set may take to load, or one command to answer.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// What bounds a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// Raised when the run must stop.
+    pub(super) cancel: &'a Cancel,
+    /// How long it may take.
+    pub(super) patience: Duration,
+}
+
+impl<'a> Limits<'a> {
+    /// The modules of one set may be loaded from a slow file system.
+    pub(super) fn of(cancel: &'a Cancel) -> Self {
+        Self { cancel, patience: Duration::from_secs(120) }
+    }
+}
 
 /// How often a child is asked whether it is done.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -57,8 +70,9 @@ pub(super) fn bash() -> Command {
     command
 }
 
-/// Runs a command to its end with what it says in files of the folder `at`.
-pub(super) fn run(mut command: Command, at: &Path, cancel: &Cancel) -> Result<Said, HostError> {
+/// Runs a command to its end with what it says in files of the folder `at`. `what` names it where it takes too long.
+pub(super) fn run(mut command: Command, at: &Path, what: &str, limits: Limits<'_>) -> Result<Said, HostError> {
+    let Limits { cancel, patience } = limits;
     let (out, errors) = (at.join("stdout"), at.join("stderr"));
     let create = |path: &Path| File::create(path).map_err(|source| FsError::new("write", path, source));
     command.stdin(Stdio::null()).stdout(create(&out)?).stderr(create(&errors)?).process_group(0);
@@ -75,10 +89,10 @@ pub(super) fn run(mut command: Command, at: &Path, cancel: &Cancel) -> Result<Sa
         if let Some(status) = child.try_wait().map_err(|source| HostError::Shell { source: source.into() })? {
             break status;
         }
-        if cancel.is_cancelled() || started.elapsed() > PATIENCE {
+        if cancel.is_cancelled() || started.elapsed() > patience {
             end();
             let _ = child.wait();
-            let late = HostError::Slow { seconds: PATIENCE.as_secs() };
+            let late = HostError::Slow { what: what.to_owned(), seconds: patience.as_secs(), at: None };
             return Err(if cancel.is_cancelled() { HostError::Cancelled } else { late });
         }
         thread::sleep(PAUSE);

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod activation;
 mod answers;
 mod base_channel;
 mod book;
@@ -23,10 +24,12 @@ mod locking;
 mod locks;
 mod matrix;
 mod mentioned;
+mod modules;
 mod mpi;
 mod noop;
 mod packs;
 mod parallel;
+mod parallel_example;
 mod quickstart;
 mod readonly;
 mod recipes;

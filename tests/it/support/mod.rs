@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of: what any single test is about.
 
+pub(crate) mod client;
 mod mounts;
 mod normalise;
 mod project;

@@ -1,0 +1,61 @@
+//! A conda client that knows nothing of envbuild: py-rattler from PyPI.
+//!
+//! Knows nothing of: what any single test is about.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::{Project, Ran, skip, variable};
+
+/// Solves specs from the channel, installs what that gives and says what it was.
+const CLIENT: &str = r#"
+import asyncio, os, sys
+from rattler import Channel, Gateway, MatchSpec, Platform, install, solve
+
+async def main(url, prefix, *specs):
+    specs = [MatchSpec(it) for it in specs]
+    platforms = [Platform("linux-64"), Platform("noarch")]
+    records = await solve(sources=[Channel(url)], specs=specs, platforms=platforms, gateway=Gateway())
+    await install(records=records, target_prefix=prefix, platform=Platform("linux-64"))
+    for record in sorted(records, key=lambda it: it.name.normalized):
+        print(record.name.normalized, record.version)
+
+asyncio.run(main(*sys.argv[1:]))
+sys.stdout.flush()
+# Threads of the library may still end while Python does, which Python takes for a fatal error.
+os._exit(0)
+"#;
+
+/// A Python that can import rattler: the one that is named, or a virtual environment that is made once and kept.
+pub(crate) fn python() -> Option<PathBuf> {
+    if let Some(python) = variable("ENVBUILD_TEST_PYTHON") {
+        return Some(PathBuf::from(python));
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("client");
+    let python = folder.join("bin/python");
+    let works = |program: &PathBuf, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|it| it.success())
+    };
+    let import = ["-c", "import rattler"];
+    let ready = works(&python, &import)
+        || (works(&PathBuf::from("python3"), &["-m", "venv", "--clear", folder.to_str().unwrap()])
+            && works(&python, &["-m", "pip", "install", "--quiet", "py-rattler==0.22.0"])
+            && works(&python, &import));
+    if !ready {
+        skip("Python with py-rattler, nor an index to get it from (ENVBUILD_TEST_PYTHON names one that has it)");
+    }
+    ready.then_some(python)
+}
+
+/// Installs what some specs ask for from a project's channel into a prefix; names and versions of all that is there then.
+#[track_caller]
+pub(crate) fn install(project: &Project, python: &Path, specs: &[&str], prefix: &Path) -> String {
+    let url = format!("file://{}", project.path("output").display());
+    let mut client = Command::new(python);
+    project.pin(&mut client);
+    client.args(["-c", CLIENT, &url]).arg(prefix).args(specs).env("RATTLER_CACHE_DIR", project.beside("client-cache"));
+    Ran::new(client.output().unwrap()).success().stdout
+}
