@@ -216,7 +216,7 @@ fn a_ledger_is_read_as_it_was_written_and_no_other_file_is_one() {
     fs::create_dir_all(two.parent().unwrap()).unwrap();
     fs::write(place.path(one), ledger.to_bytes()).unwrap();
     assert_eq!(Ledger::path_of("one"), "share/envbuild/host/one.json");
-    assert_eq!(of_prefix(&place.path("prefix")).unwrap(), [ledger.clone()]);
+    assert_eq!(of_prefix(&place.path("prefix")).unwrap(), std::slice::from_ref(&ledger));
     for (text, why) in [
         ("{", "EOF while parsing"),
         ("[]", "its format is null"),
