@@ -43,7 +43,7 @@ fn two_ranks_share_files_arrays_and_equations() {
 
 /// The example, the recipes beside it, and the channel, mirror and index that the machine offers.
 fn project() -> Option<Project> {
-    for program in ["mpicc", "mpicxx", "mpiexec", "h5pcc"] {
+    for program in ["mpicc", "mpiexec", "h5pcc"] {
         if Command::new(program).arg("-show").output().is_err() {
             skip(&format!("{program} on this machine (MPI, and parallel HDF5)"));
             return None;
