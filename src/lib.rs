@@ -14,6 +14,7 @@ pub mod rt;
 pub mod manifest;
 pub mod recipe;
 
+pub mod ledger;
 pub mod workspace;
 
 pub mod host;

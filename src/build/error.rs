@@ -7,6 +7,7 @@ use miette::Diagnostic;
 use crate::{
     base::{FsError, LockError, with_causes},
     conda::CondaError,
+    ledger::LedgerError,
     recipe::RecipeError,
 };
 
@@ -145,6 +146,28 @@ pub enum BuildError {
         /// The folder that was kept.
         folder: PathBuf,
     },
+    /// It needs libraries that it may not need.
+    #[error("`{package}` is linked with what it neither requires nor may take from the host:\n  {}", offenders.join("\n  "))]
+    #[diagnostic(
+        code(envbuild::build::overlinking),
+        help(
+            "require the package that provides a library in `requirements: run`, or allow the host's by `[host] libraries`; \
+             the work folder was kept: {}",
+            folder.display()
+        )
+    )]
+    Overlinking {
+        /// The package.
+        package: String,
+        /// A library each, why not, and the files that need it.
+        offenders: Vec<String>,
+        /// The folder that was kept.
+        folder: PathBuf,
+    },
+    /// A library of the host was found and cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] LedgerError),
     /// The archive that the library made cannot be given its final name.
     #[error(transparent)]
     #[diagnostic(transparent)]

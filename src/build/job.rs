@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::{base::Digest, elf::RunPathKind};
+use crate::{base::Digest, elf::RunPathKind, ledger::HostLibrary};
 
 /// One package cell to build.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -144,6 +144,9 @@ pub struct Built {
     pub subdir: String,
     /// What was installed to build it, sorted by environment and URL.
     pub resolved: Vec<ResolvedPackage>,
+    /// The libraries of the host that it needs; of host-bound packages only.
+    #[serde(default)]
+    pub libraries: Vec<HostLibrary>,
     /// What the library warned about, in its order.
     pub warnings: Vec<String>,
 }

@@ -14,6 +14,7 @@ mod host;
 mod job;
 mod kinds;
 mod leftover;
+mod linked;
 mod log;
 mod output;
 mod package;

@@ -9,17 +9,27 @@ use rattler_build::{
 };
 use rattler_build_recipe::stage1::TestType;
 
-use super::{BuildError, bytecode, error::report_text, kinds};
-use crate::{base::with_causes, rt::Rt};
+use super::{BuildError, BuildJob, bytecode, error::report_text, kinds, linked};
+use crate::{base::with_causes, ledger::HostLibrary, rt::Rt};
 
-/// Builds an output and gives it back completed, with the path of its archive in the build folder.
-pub(super) fn package(rt: &Rt, output: Output, tools: &Configuration) -> Result<(Output, PathBuf), BuildError> {
-    rt.block_on(Box::pin(steps(output, tools)))
+/// What a build has made.
+pub(super) struct Packaged {
+    /// The output, completed.
+    pub(super) output: Output,
+    /// Its archive in the build folder.
+    pub(super) archive: PathBuf,
+    /// What it needs of the host.
+    pub(super) libraries: Vec<HostLibrary>,
+}
+
+/// Builds an output and packages it.
+pub(super) fn package(rt: &Rt, job: &BuildJob, output: Output, tools: &Configuration) -> Result<Packaged, BuildError> {
+    rt.block_on(Box::pin(steps(job, output, tools)))
 }
 
 // The library's own `run_build` does the same, but hides the script's exit status, and stores the URLs of the channels
 // in the archive. Those are paths of this machine.
-async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, PathBuf), BuildError> {
+async fn steps(job: &BuildJob, mut output: Output, tools: &Configuration) -> Result<Packaged, BuildError> {
     let package = output.name().as_normalized().to_owned();
     let folder = output.build_configuration.directories.build_dir.clone();
     let directories = &output.build_configuration.directories;
@@ -58,9 +68,11 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
     kinds::check(&output, &installed)?.map_err(unpackaged)?;
     bytecode::compile(&mut output, &installed).await?;
     output.build_configuration.channels.clear();
+    let allowed = linked::is_concerned(job, &output).then(|| linked::take_allowed(&mut output)).unwrap_or_default();
     let archive = output.create_package(tools, Some(&installed)).await;
     let (archive, paths) = archive.map_err(|error| unpackaged(with_causes(&error)))?;
     output.record_artifact(&archive, &paths);
+    let libraries = linked::finish(job, &output, (&archive, &paths), &allowed)?;
 
     let tests = output.recipe.tests().len();
     for (number, test) in output.recipe.tests().iter().enumerate() {
@@ -73,7 +85,7 @@ async fn steps(mut output: Output, tools: &Configuration) -> Result<(Output, Pat
             })?;
         }
     }
-    Ok((output, archive))
+    Ok(Packaged { output, archive, libraries })
 }
 
 /// The library collects what other packages export in maps without an order, and that is the order in which the archive

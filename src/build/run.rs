@@ -7,7 +7,12 @@ use rattler_build::tool_configuration::{Configuration, JobserverEnv, TestStrateg
 use rattler_cache::validation::ValidationMode;
 use rattler_solve::ChannelPriority;
 
-use super::{BuildError, BuildJob, Built, ResolvedPackage, check, frozen, output, package, place::Place, sources};
+use super::{
+    BuildError, BuildJob, Built, ResolvedPackage, check, frozen, output,
+    package::{self, Packaged},
+    place::Place,
+    sources,
+};
 use crate::{base::fs, conda, rt::Rt};
 
 /// How long a build waits for another one of the same package and variant to leave the folder.
@@ -40,7 +45,7 @@ fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Resul
     sources::use_fetched(job, &mut output.recipe, place)?;
     let locked = frozen::channels(&job.locked, &job.base_channels, &place.root().join("locked"))?;
     output.build_configuration.channels.extend(output::channels(&locked)?);
-    let (output, archive) = package::package(rt, output, &tools)?;
+    let Packaged { output, archive, libraries } = package::package(rt, job, output, &tools)?;
     // Before the tests: they install the package, and the cache keeps what it has by its name.
     let sealed = conda::seal(&archive, &job.build_string, &place.root().join("sealed"))?;
     check::check(rt, job, (&output, &sealed.path), &tools)?;
@@ -56,6 +61,7 @@ fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Resul
         content: sealed.content,
         subdir: output.target_platform().to_string(),
         resolved: resolved(&output),
+        libraries,
         warnings: output.build_summary.lock().map(|summary| summary.warnings.clone()).unwrap_or_default(),
     })
 }
@@ -63,7 +69,11 @@ fn build_in(rt: &Rt, job: &BuildJob, cell: output::Cell, place: &Place) -> Resul
 fn keeps_folder(error: &BuildError) -> bool {
     matches!(
         error,
-        BuildError::Staging { .. } | BuildError::Script { .. } | BuildError::Package { .. } | BuildError::Test { .. }
+        BuildError::Staging { .. }
+            | BuildError::Script { .. }
+            | BuildError::Package { .. }
+            | BuildError::Overlinking { .. }
+            | BuildError::Test { .. }
     )
 }
 

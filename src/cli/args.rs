@@ -51,10 +51,14 @@ pub(super) enum Command {
     Pack(RunArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
+    /// Compare the host's libraries that an environment was built with to those of this machine
+    Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),
     /// Show which inputs of a node changed since it was last done: old value, new value
     Why(WhyArgs),
+    /// Show what the host provides, where it was found, and what a change of it makes stale
+    Host(HostArgs),
     /// Show what is done, stale or failed, and how much room it takes
     Status(StatusArgs),
     /// Run a command in an activated environment
@@ -141,6 +145,16 @@ pub(super) enum PlanFormat {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// An environment of the project, the prefix of one anywhere, or an archive of `envbuild pack`
+    #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
+    pub(super) what: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     /// Recipes, environments or nodes (default: all), and VAR=VALUE to replace the values of an axis
     #[arg(value_name = "NAME|VAR=VALUE")]
@@ -162,6 +176,20 @@ pub(super) struct WhyArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostArgs {
+    /// Keep what was found in FILE, for `--against` on another day
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Show what is stale if everything was built on the host of FILE, which `--save` wrote; without it, what is stale
+    /// since it was built
+    #[arg(long, value_name = "FILE")]
+    pub(super) against: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,

@@ -12,7 +12,7 @@ use crate::{
 pub enum Exit {
     /// 0: everything that was asked for is done, or was done already.
     Success,
-    /// 1: something that had to be done went wrong, or a second build differs.
+    /// 1: something that had to be done went wrong, a second build differs, or a host's library does.
     Failure,
     /// 2: the command line is wrong: an unknown option, goal or axis, or no project.toml.
     Usage,

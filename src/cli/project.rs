@@ -36,6 +36,17 @@ pub(super) enum UsageError {
         /// What may have been meant.
         help: String,
     },
+    /// Neither an environment nor a prefix nor an archive.
+    #[error("`{}` is no environment, no prefix and no archive", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::no_environment),
+        help("name an environment of the project, the folder of an installed one, or an archive in dist/")
+    )]
+    NoEnvironment(PathBuf),
+    /// An environment without a prefix.
+    #[error("`{0}` is not installed yet")]
+    #[diagnostic(code(envbuild::cli::not_installed), help("run `envbuild install {0}`"))]
+    NotInstalled(String),
     /// A folder that is not there.
     #[error("`{}` is not a folder", .0.display())]
     #[diagnostic(code(envbuild::cli::no_folder), help("-C names the folder to work in"))]

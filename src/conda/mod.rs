@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of: how an archive is built, published or installed.
 
+mod amend;
 mod archive;
 mod compare;
 mod content;
@@ -17,6 +18,7 @@ pub(crate) mod support;
 #[cfg(test)]
 mod tests;
 
+pub use amend::{Amendment, amend, each_file};
 pub use compare::{Difference, How, compare};
 pub use content::sealed_content;
 pub use error::CondaError;

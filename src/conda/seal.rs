@@ -16,8 +16,8 @@ use super::{
 };
 use crate::base::{Digest, FsError, fs};
 
-/// How much the rewritten `info` is compressed.
-const LEVEL: i32 = 6;
+/// How much is compressed what is written anew.
+pub(super) const LEVEL: i32 = 6;
 
 /// An archive under its final name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use crate::{
     conda,
     fetch::{self, FetchError, FetchRequest, SourceRef},
     fingerprint::outer_sources,
+    ledger::HostLibrary,
     plan::Node,
     recipe::Source,
     store::{Announcement, Output, PackageFile},
@@ -180,7 +181,7 @@ fn publish(context: &Context, job: &Job, built: &Built) -> Result<Output, ExecEr
     let node = context.plan.node(job.index).id.clone();
     context.store.announce(&Announcement { node, subdir: built.subdir.clone(), file_name })?;
     let published = context.channel.publish(&built.archive, built.content, previous.as_ref())?;
-    Ok(Output::Package(package_file(&published)))
+    Ok(Output::Package(package_file(&published, &built.libraries)))
 }
 
 /// Takes out of the channel's index what a dead run has put there and not recorded: the node may never make it again.
@@ -248,11 +249,12 @@ pub(super) fn packages(outputs: &Outputs) -> Vec<Published> {
 
 /// A record's package as the channel's own type.
 pub(super) fn published(package: &PackageFile) -> Published {
-    let PackageFile { name, version, build, subdir, file_name, sha256, bytes, content } = package.clone();
+    let PackageFile { name, version, build, subdir, file_name, sha256, bytes, content, .. } = package.clone();
     Published { name, version, build, subdir, file_name, sha256, bytes, content }
 }
 
-fn package_file(package: &Published) -> PackageFile {
+fn package_file(package: &Published, libraries: &[HostLibrary]) -> PackageFile {
     let Published { name, version, build, subdir, file_name, sha256, bytes, content } = package.clone();
-    PackageFile { name, version, build, subdir, file_name, sha256, bytes, content }
+    let libraries = libraries.to_vec();
+    PackageFile { name, version, build, subdir, file_name, sha256, bytes, content, libraries }
 }

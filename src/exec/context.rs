@@ -8,7 +8,9 @@ use std::{
 
 use rattler_conda_types::GenericVirtualPackage;
 
-use super::{Children, ExecError, HostPolicy, Machine, host, jobserver::Jobserver, resolve, scans::Scans};
+use super::{
+    Children, ExecError, HostPolicy, Machine, host, jobserver::Jobserver, libraries::Libraries, resolve, scans::Scans,
+};
 use crate::{
     base::{Cancel, Network, Stamps, fs},
     channel::LocalChannel,
@@ -90,6 +92,8 @@ pub struct Context {
     machine: OnceLock<Vec<GenericVirtualPackage>>,
     /// What the host provides, once somebody asked.
     pub(super) host: Probe,
+    /// Libraries of the host, looked at once.
+    pub(super) libraries: Libraries,
     /// Recipe folders and path sources, read once.
     pub(super) scans: Scans,
     /// The lock file as it stands; read once, changed by lock jobs one at a time.
@@ -113,6 +117,7 @@ impl Context {
             settings,
             children: Children::default(),
             cancel,
+            libraries: Libraries::default(),
             scans: Scans::default(),
             stamps,
             machine: OnceLock::new(),
@@ -127,6 +132,13 @@ impl Context {
     pub fn stopped_by(mut self, cancel: Cancel, children: Children) -> Self {
         self.channel = self.channel.stopped_by(cancel.clone());
         (self.cancel, self.children) = (cancel, children);
+        self
+    }
+
+    /// The same, with a host that is probed anew whatever was found before.
+    #[must_use]
+    pub fn probing_anew(mut self) -> Self {
+        self.host = Probe::new();
         self
     }
 

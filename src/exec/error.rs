@@ -13,6 +13,7 @@ use crate::{
     fingerprint::FingerprintError,
     host::HostErrors,
     install::InstallError,
+    ledger::LedgerError,
     lock::LockError,
     pack::PackError,
     solve::SolveError,
@@ -183,6 +184,10 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Install(#[from] InstallError),
+    /// A library of the host.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] LedgerError),
     /// The packer.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -87,6 +87,11 @@ fn has_virtual_packages(context: &Context) -> bool {
     context.workspace.host.facts.iter().any(|it| it.virtual_package.is_some())
 }
 
+/// All that is not as the project says of what the plan needs of the host, when anything is.
+pub fn unexpected_host(context: &Context) -> Option<HostErrors> {
+    context.host.all(&context.module_sets(), &context.host_request()).err()
+}
+
 /// The inputs that a package has of the host, by name.
 pub(super) fn inputs(context: &Context, package: &Package) -> Result<BTreeMap<String, String>, ExecError> {
     let mut inputs = BTreeMap::new();
@@ -203,7 +208,7 @@ pub(super) fn test_inputs(context: &Context, environment: &Environment) -> Resul
         Ok(found) => found.inputs(),
         Err(errors) => BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)]),
     };
-    inputs.retain(|name, _| !name.starts_with("host/fact/") && !name.starts_with("host/compiler/"));
+    inputs.retain(|name, _| ["modules", "environment/"].iter().any(|it| name["host/".len()..].starts_with(it)));
     Ok(inputs)
 }
 

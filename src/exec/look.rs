@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Context, ExecError, Outputs,
     environment::{self, locked_digest},
-    host, resolve,
+    host, libraries, resolve,
 };
 use crate::{
     base::Digest,
@@ -118,7 +118,10 @@ pub(super) fn changes_so_far(context: &Context, node: &Node, outputs: &Outputs) 
         Some(need) => !waiting.iter().any(|it| it.as_str() == need),
         None => waiting.is_empty() || !change.input.starts_with(PACKAGE),
     };
-    let changes: Vec<Change> = Change::between(&record.inputs, &inputs).into_iter().filter(known).collect();
+    let mut changes: Vec<Change> = Change::between(&record.inputs, &inputs).into_iter().filter(known).collect();
+    if let Output::Package(package) = &record.output {
+        changes.extend(libraries::changes(context, &context.workspace.packages[node.subject], package)?);
+    }
     Ok((!changes.is_empty()).then_some(Reason::Changed(changes)))
 }
 
@@ -208,13 +211,18 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
     })
 }
 
-/// Whether what a node made is still there, with the bytes that it had. Only cheap looks: a stat, or a file that is small
+/// Whether what a node made is still there, with the bytes that it had, and what it was found to need of the host is the
+/// same. Only cheap looks: a stat, or a file that is small
 /// and read once for all. A package or an archive is read when somebody has touched it.
 fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reason>, ExecError> {
     Ok(match output {
         Output::Package(package) => {
-            let there = is_whole(context, &super::build::published(package))?;
-            (!there).then(|| Reason::OutputGone(package.file_name.clone()))
+            if is_whole(context, &super::build::published(package))? {
+                let changes = libraries::changes(context, &context.workspace.packages[node.subject], package)?;
+                (!changes.is_empty()).then_some(Reason::Changed(changes))
+            } else {
+                Some(Reason::OutputGone(package.file_name.clone()))
+            }
         }
         Output::Locked { digest } if node.kind == Kind::Resolve => {
             let same = resolve::digest(context, &context.workspace.packages[node.subject])? == *digest;

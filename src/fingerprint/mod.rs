@@ -6,7 +6,7 @@
 //! | path sources, patches and scripts outside the folder, likewise | build | |
 //! | the scratch folder, which compiled files may name | build | |
 //! | the used axis values, the platform, the engine's version | build | axes that the recipe does not use |
-//! | the host's label, run paths, libraries, for a host-bound package | build | `-j`, HOME, the user |
+//! | the host's label, run paths, libraries, modules, variables, facts, compilers, for a host-bound package | build | `-j`, HOME, the user |
 //! | the locked packages of base channels in its build and host environments | build | the day, and what channels have by then |
 //! | its requirements and what else decides them, the channels, the platform | resolve | the recipe's other text |
 //! | the *content* of the local packages in its build and host environments | resolve, build | their recipes |

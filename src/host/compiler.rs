@@ -33,9 +33,6 @@ const COMMANDS: &[&str] =
 /// The variables that name a compiler.
 const NAMING: &[&str] = &["CC", "CXX", "FC", "F77", "F90", "MPICC", "MPICXX", "MPIFC"];
 
-/// The fact of a compiler's file that is remembered between runs.
-const VERSION: &str = "compiler";
-
 /// The compilers on the PATH of an environment and those that its variables name.
 pub(super) fn compilers(
     environment: &BTreeMap<String, String>,
@@ -57,7 +54,7 @@ pub(super) fn compilers(
 }
 
 /// Where a command is, as a shell would find it.
-fn on_path(command: &str, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+pub(super) fn on_path(command: &str, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
     let executable = |it: &PathBuf| it.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0);
     if command.contains('/') {
         return Some(PathBuf::from(command)).filter(executable);
@@ -73,17 +70,28 @@ fn version(
     stamps: &Stamps,
     limits: Limits<'_>,
 ) -> Result<String, HostError> {
+    let line = first_line((path, "--version"), environment, stamps, limits)?;
+    Ok(if line.is_empty() { command.to_owned() } else { line })
+}
+
+/// The first line that a program says when it is given one argument; the empty text when it says nothing. It is asked
+/// again when its file or the environment is another one: a wrapper may lead elsewhere without being another file.
+pub(super) fn first_line(
+    (path, argument): (&Path, &str),
+    environment: &BTreeMap<String, String>,
+    stamps: &Stamps,
+    limits: Limits<'_>,
+) -> Result<String, HostError> {
     let ask = || {
         let at = fs::Scratch::new()?;
         let mut bash = shell::bash();
-        bash.envs(environment).args(["-c", "\"$0\" --version"]).arg(path);
-        let said = shell::run(bash, at.path(), &format!("`{} --version`", path.display()), limits)?;
+        bash.envs(environment).args(["-c", "\"$0\" \"$1\""]).arg(path).arg(argument);
+        let said = shell::run(bash, at.path(), &format!("`{} {argument}`", path.display()), limits)?;
         let line = said.out.lines().chain(said.errors.lines()).find(|it| !it.trim().is_empty());
-        Ok::<_, HostError>(line.unwrap_or(command).trim().to_owned())
+        Ok::<_, HostError>(line.unwrap_or_default().trim().to_owned())
     };
-    // A wrapper may lead to another compiler without being another file.
     let settings: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let what = format!("{VERSION}-{}", &Digest::of(settings.join("\0")).to_string()[..16]);
+    let what = format!("says{argument}-{}", &Digest::of(settings.join("\0")).to_string()[..16]);
     let Ok(metadata) = path.metadata() else { return ask() };
     stamps.fact(&what, path, &metadata, ask)
 }

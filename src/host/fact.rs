@@ -1,6 +1,9 @@
 //! Facts: what a command says, and what files hold.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -12,7 +15,7 @@ use super::{
 use crate::{
     base::{Stamps, fs},
     elf,
-    workspace::Fact,
+    workspace::{Fact, InitFile},
 };
 
 /// A fact as it was found.
@@ -46,11 +49,12 @@ pub(super) fn find_out(
         Err(problem) => problems.push(problem),
     }
     for file in &fact.files {
-        match identify(&file.path, stamps) {
+        let path = place(file, environment);
+        match path.as_ref().map_or(Ok(None), |it| identify(it, stamps)) {
             Ok(Some(known)) => drop(found.files.insert(file.written.clone(), known)),
             Ok(None) => {
                 let (fact, written) = (fact.name.clone(), file.written.clone());
-                let (there, at) = (file.path.exists(), file.origin.clone().into());
+                let (there, at) = (path.is_some_and(|it| it.exists()), file.origin.clone().into());
                 problems.push(HostError::FactFile { fact, file: written, there, at });
             }
             Err(problem) => problems.push(problem),
@@ -95,6 +99,22 @@ fn version(
         Some((_, at)) => HostError::FactPattern { fact: name(), said, at: at.clone().into() },
         None => HostError::FactVersion { fact: name(), said, at: at.clone().into() },
     })
+}
+
+/// Where a file of a fact is: a module may say so by `$NAME` or `${NAME}`. Nowhere when it does not.
+fn place(file: &InitFile, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let variable = Regex::new(r"\$(?:\{(\w+)\}|(\w+))").expect("the pattern is a constant");
+    let mut all = true;
+    let expanded = variable.replace_all(&file.written, |found: &regex::Captures<'_>| {
+        let name = found.get(1).or_else(|| found.get(2)).map_or("", |it| it.as_str());
+        let value = environment.get(name).filter(|it| !it.is_empty());
+        all &= value.is_some();
+        value.cloned().unwrap_or_default()
+    });
+    // What is written is the end of the path.
+    let folder = file.path.ancestors().nth(Path::new(&file.written).components().count()).unwrap_or(Path::new("/"));
+    let path = folder.join(&*expanded);
+    all.then_some(path)
 }
 
 /// What a file holds; nothing when it is not there.

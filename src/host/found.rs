@@ -8,6 +8,7 @@ use super::{
     capture::{Captured, Module},
     compiler::Compiler,
     fact::FoundFact,
+    mpi::Library,
     variables,
 };
 use crate::base::Digest;
@@ -23,6 +24,8 @@ pub struct Found {
     pub facts: BTreeMap<String, FoundFact>,
     /// The compilers that a build would find, by command.
     pub compilers: BTreeMap<String, Compiler>,
+    /// The libraries of the MPI that a build would link to, by the names that packages need them by.
+    pub mpi: BTreeMap<String, Library>,
 }
 
 /// A file of the host.
@@ -69,6 +72,10 @@ impl Found {
         }
         for (name, compiler) in &self.compilers {
             inputs.insert(format!("host/compiler/{name}"), format!("{}, {}", compiler.version, compiler.file.words()));
+        }
+        for (name, library) in &self.mpi {
+            let words = format!("{} {}", library.version, library.file.words());
+            inputs.insert(format!("host/mpi/{name}"), words.trim_start().to_owned());
         }
         inputs
     }

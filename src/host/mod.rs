@@ -9,7 +9,9 @@ mod compiler;
 mod error;
 mod fact;
 mod found;
+mod mpi;
 mod probe;
+mod saved;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -20,4 +22,6 @@ pub use compiler::Compiler;
 pub use error::{HostError, HostErrors};
 pub use fact::FoundFact;
 pub use found::{File, Found};
+pub use mpi::Library;
 pub use probe::{Probe, Request};
+pub use saved::{Saved, SavedError};

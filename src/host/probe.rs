@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out, shell::Limits,
+    Found, HostError, HostErrors, cache, capture::capture, compiler::compilers, fact::find_out, mpi, shell::Limits,
 };
 use crate::{
     base::{Cancel, Stamps},
@@ -112,6 +112,10 @@ impl Probe {
         }
         match compilers(&found.environment, stamps, limits) {
             Ok(compilers) => found.compilers = compilers,
+            Err(problem) => problems.push(problem),
+        }
+        match mpi::libraries(&found.environment, stamps, limits) {
+            Ok(libraries) => found.mpi = libraries,
             Err(problem) => problems.push(problem),
         }
         if problems.is_empty() { Ok(found) } else { Err(problems) }

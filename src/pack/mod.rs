@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod hostile;
 mod members;
+mod peek;
 mod placeholder;
 mod records;
 mod relocation;
@@ -30,5 +31,6 @@ mod unpack;
 
 pub use archive::{PackRequest, Packed, has_checksum, pack};
 pub use error::PackError;
+pub use peek::files_in;
 pub use placeholder::{PLACEHOLDER_MAX, placeholder};
 pub use unpack::{UnpackRequest, Unpacked, unpack};

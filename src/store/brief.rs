@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Changes when the form of [`Output`] does.
-const FORM: &str = "records 1";
+const FORM: &str = "records 2";
 
 /// The row that holds the stamp of the folder; no node is called so.
 const FOLDER: &str = "";

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::Digest,
     fingerprint::{Inputs, Key, Reason},
+    ledger::HostLibrary,
     plan::NodeId,
 };
 
@@ -104,6 +105,9 @@ pub struct PackageFile {
     pub bytes: u64,
     /// Digest of its content, whose first digits end the build string.
     pub content: Digest,
+    /// The libraries of the host that it needs: inputs that were found when it was built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<HostLibrary>,
 }
 
 /// How a node of a run ended.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{Project, repository};
 
 /// The fields in the tables of a section of the chapter "Commands".
-fn documented(section: &str) -> BTreeSet<String> {
+pub(crate) fn documented(section: &str) -> BTreeSet<String> {
     let page = std::fs::read_to_string(repository().join("book/src/commands.md")).unwrap();
     let (_, rest) = page.split_once(&format!("\n## {section}\n")).expect("there is such a section");
     let section = rest.split("\n## ").next().unwrap();
@@ -17,7 +17,7 @@ fn documented(section: &str) -> BTreeSet<String> {
 }
 
 /// The fields of an answer, as paths; `[]` stands for each entry of a list.
-fn fields(value: &Value) -> BTreeSet<String> {
+pub(crate) fn fields(value: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![(String::new(), value)];
     while let Some((path, value)) = open.pop() {

@@ -11,7 +11,6 @@ use tempfile::TempDir;
 
 use crate::{
     build::{BuildError, BuildJob, Built, build},
-    elf::RunPathKind,
     rt::Rt,
 };
 

@@ -8,7 +8,7 @@ use crate::{
         project::{self, settings},
         ui,
     },
-    exec::{Context, HostPolicy, survey},
+    exec::{Context, HostPolicy, survey, unexpected_host},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     workspace::parse_overrides,
@@ -16,7 +16,15 @@ use crate::{
 
 pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exit> {
     let context = planned(world, &args.words)?;
+    // Before anything asks for one set after the other.
+    let unexpected = unexpected_host(&context);
     let statuses = survey(&context)?;
+    if let Some(errors) = unexpected {
+        for problem in errors.problems() {
+            ui::note(&format!("this host: {problem}"));
+        }
+        ui::note("what is bound to the host counts as out of date here");
+    }
     match args.format {
         PlanFormat::Text => ui::plan_text(&context, &statuses, &world.global)?,
         PlanFormat::Json => ui::plan_json(&context.plan, &statuses)?,

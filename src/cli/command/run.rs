@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    World,
+    World, host_libraries,
     stage::{self, Ended},
 };
 use crate::{
@@ -35,6 +35,7 @@ pub(in crate::cli) fn run(world: &World, args: ExecArgs) -> miette::Result<Exit>
     drop(fs::create_dir_all(&context.store.scratch()));
     let variables = activated(&context, environment)?;
     drop(lock);
+    host_libraries::warn(&context.store.prefix(&name), &variables);
     let (program, arguments) = command.split_first().expect("clap asks for at least one word");
     // The command takes this process's place: its signals, terminal and exit status are exactly its own.
     let found = find_program(program, &variables);

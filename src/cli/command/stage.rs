@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use super::World;
+use super::{World, host_libraries};
 use crate::{
     base::{Cancel, FileLock, FsError, fs},
     cli::{
@@ -24,6 +24,7 @@ pub(in crate::cli) fn run_stage(world: &World, args: RunArgs, stage: Stage) -> m
     let RunArgs { words, how, format } = args;
     let Ended { context, report, closed, .. } = bring_up_to_date(world, &words, &how, Reach::to(stage))?;
     ui::summary(&context, &report, &world.global);
+    host_libraries::warn_of_installed(world, &context, &report);
     if format == Format::Json {
         ui::json_report(&context, &report)?;
     }

@@ -1,6 +1,6 @@
 //! `unpack`: an archive becomes an environment.
 
-use super::World;
+use super::{World, host_libraries};
 use crate::{
     base::Cancel,
     cli::{Exit, args::UnpackArgs, signals, ui},
@@ -26,5 +26,6 @@ pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result
             prefix.display()
         ));
     }
+    host_libraries::warn(&prefix, &world.environment);
     Ok(Exit::Success)
 }

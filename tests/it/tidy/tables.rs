@@ -5,7 +5,7 @@
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
     &["conda", "elf", "http", "manifest", "recipe"],
-    &["workspace"],
+    &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
@@ -20,7 +20,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "conda", "elf", "http", "recipe", "rt"];
+pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "conda", "elf", "http", "ledger", "recipe", "rt"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -45,7 +45,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rattler_build_variant_config", &["recipe/"]),
     ("rattler_cache", &["build/", "install/", "solve/"]),
     ("rattler_conda_types", ANY),
-    ("rattler_digest", &["channel/", "fetch/", "install/", "pack/"]),
+    ("rattler_digest", &["channel/", "conda/", "fetch/", "install/", "pack/"]),
     ("rattler_index", &["channel/"]),
     ("rattler_lock", &["lock/"]),
     ("rattler_networking", &["http.rs"]),

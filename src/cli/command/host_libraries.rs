@@ -1,0 +1,94 @@
+//! `check`: the ledger of an environment against this machine; and the warnings of those who make or run one.
+
+use std::path::{Path, PathBuf};
+
+use super::World;
+use crate::{
+    cli::{
+        Environment, Exit,
+        args::{CheckArgs, Format},
+        project::{self, UsageError},
+        ui,
+    },
+    exec::Context,
+    ledger::{self, Held, Host, Ledger},
+    manifest::closest,
+    pack,
+    plan::Kind,
+    run::Report,
+    store::{NodeResult, Store},
+};
+
+pub(in crate::cli) fn check_host(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
+    let ledgers = ledgers(world, &args.what)?;
+    let held = hold(&ledgers, &world.environment)?;
+    match args.format {
+        Format::Text => ui::held_text(&held, &world.global)?,
+        Format::Json => ui::held_json(&held)?,
+    }
+    Ok(if held.iter().all(|it| it.state.is_same()) { Exit::Success } else { Exit::Failure })
+}
+
+/// The ledgers of an environment of the project, a prefix or an archive, whatever the word means.
+fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
+    let name = what.to_str().filter(|it| !it.contains('/') && !it.starts_with('.'));
+    let root = project::find(&world.global);
+    if let (Some(name), Ok(root)) = (name, &root) {
+        let prefix = Store::at(root).prefix(name);
+        if prefix.join("conda-meta").is_dir() {
+            return Ok(ledger::of_prefix(&prefix)?);
+        }
+    }
+    let path = match &world.global.directory {
+        Some(folder) => folder.join(what),
+        None => what.to_owned(),
+    };
+    if path.is_file() {
+        let files = pack::files_in(&path, ledger::FOLDER)?;
+        let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &path.join(file));
+        return Ok(files.iter().map(read).collect::<Result<_, _>>()?);
+    }
+    if path.join("conda-meta").is_dir() || path.join(ledger::FOLDER).is_dir() {
+        return Ok(ledger::of_prefix(&path)?);
+    }
+    match (name, root) {
+        (Some(name), Ok(_)) => Err(unknown(world, name)?),
+        _ => Err(UsageError::NoEnvironment(path).into()),
+    }
+}
+
+/// Why a name means nothing that could be looked at.
+fn unknown(world: &World, name: &str) -> miette::Result<miette::Report> {
+    let project = project::load(&world.global, &world.environment, &[])?;
+    let names: Vec<&str> = project.workspace.environments.iter().map(|it| it.name.as_str()).collect();
+    if names.contains(&name) {
+        return Ok(UsageError::NotInstalled(name.to_owned()).into());
+    }
+    Ok(UsageError::unknown_environment(name, closest(name, names.iter().copied()), &names).into())
+}
+
+fn hold(ledgers: &[Ledger], environment: &Environment) -> miette::Result<Vec<Held>> {
+    let mut host = Host::new(environment.get("LD_LIBRARY_PATH").map(String::as_str));
+    Ok(host.hold(ledgers)?)
+}
+
+/// Says what a prefix will not find here, or find as another one. It is a warning: nobody knows what is needed today.
+pub(super) fn warn(prefix: &Path, environment: &Environment) {
+    let held = ledger::of_prefix(prefix).map_err(miette::Report::from).and_then(|it| hold(&it, environment));
+    match held {
+        Ok(held) => ui::held_warnings(&held, prefix),
+        Err(error) => ui::error(&error),
+    }
+}
+
+/// The same for all prefixes that a run has made.
+pub(super) fn warn_of_installed(world: &World, context: &Context, report: &Report) {
+    let made = report.nodes.iter().filter(|it| it.result == NodeResult::Built).filter_map(|it| {
+        let node = context.plan.find(it.id.as_str()).map(|index| context.plan.node(index))?;
+        (node.kind == Kind::Install).then(|| context.workspace.environments[node.subject].name.as_str())
+    });
+    let prefixes: Vec<PathBuf> = made.map(|name| context.store.prefix(name)).collect();
+    for prefix in prefixes {
+        warn(&prefix, &world.environment);
+    }
+}
