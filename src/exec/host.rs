@@ -87,9 +87,9 @@ fn has_virtual_packages(context: &Context) -> bool {
     context.workspace.host.facts.iter().any(|it| it.virtual_package.is_some())
 }
 
-/// What of the host is not as the project says, when something that the plan needs is not.
+/// All that is not as the project says of what the plan needs of the host, when anything is.
 pub fn unexpected_host(context: &Context) -> Option<HostErrors> {
-    context.module_sets().iter().find_map(|it| context.found(it).err())
+    context.host.all(&context.module_sets(), &context.host_request()).err()
 }
 
 /// The inputs that a package has of the host, by name.

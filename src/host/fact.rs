@@ -1,6 +1,9 @@
 //! Facts: what a command says, and what files hold.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -12,7 +15,7 @@ use super::{
 use crate::{
     base::{Stamps, fs},
     elf,
-    workspace::Fact,
+    workspace::{Fact, InitFile},
 };
 
 /// A fact as it was found.
@@ -46,15 +49,12 @@ pub(super) fn find_out(
         Err(problem) => problems.push(problem),
     }
     for file in &fact.files {
-        // A module says where its library lies.
-        let written =
-            if file.written.starts_with('$') { file.written.as_str().into() } else { file.path.to_string_lossy() };
-        let path = expand(&written, environment);
-        match identify(Path::new(&path), stamps) {
+        let path = place(file, environment);
+        match path.as_ref().map_or(Ok(None), |it| identify(it, stamps)) {
             Ok(Some(known)) => drop(found.files.insert(file.written.clone(), known)),
             Ok(None) => {
                 let (fact, written) = (fact.name.clone(), file.written.clone());
-                let (there, at) = (file.path.exists(), file.origin.clone().into());
+                let (there, at) = (path.is_some_and(|it| it.exists()), file.origin.clone().into());
                 problems.push(HostError::FactFile { fact, file: written, there, at });
             }
             Err(problem) => problems.push(problem),
@@ -101,14 +101,20 @@ fn version(
     })
 }
 
-/// A path with `$NAME` and `${NAME}` replaced by the values of the environment; nothing for what is not set.
-fn expand(path: &str, environment: &BTreeMap<String, String>) -> String {
+/// Where a file of a fact is: a module may say so by `$NAME` or `${NAME}`. Nowhere when it does not.
+fn place(file: &InitFile, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
     let variable = Regex::new(r"\$(?:\{(\w+)\}|(\w+))").expect("the pattern is a constant");
-    let value = |found: &regex::Captures<'_>| {
+    let mut all = true;
+    let expanded = variable.replace_all(&file.written, |found: &regex::Captures<'_>| {
         let name = found.get(1).or_else(|| found.get(2)).map_or("", |it| it.as_str());
-        environment.get(name).cloned().unwrap_or_default()
-    };
-    variable.replace_all(path, value).into_owned()
+        let value = environment.get(name).filter(|it| !it.is_empty());
+        all &= value.is_some();
+        value.cloned().unwrap_or_default()
+    });
+    // What is written is the end of the path.
+    let folder = file.path.ancestors().nth(Path::new(&file.written).components().count()).unwrap_or(Path::new("/"));
+    let path = folder.join(&*expanded);
+    all.then_some(path)
 }
 
 /// What a file holds; nothing when it is not there.

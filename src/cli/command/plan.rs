@@ -16,8 +16,10 @@ use crate::{
 
 pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exit> {
     let context = planned(world, &args.words)?;
+    // Before anything asks for one set after the other.
+    let unexpected = unexpected_host(&context);
     let statuses = survey(&context)?;
-    if let Some(errors) = unexpected_host(&context) {
+    if let Some(errors) = unexpected {
         for problem in errors.problems() {
             ui::note(&format!("this host: {problem}"));
         }
