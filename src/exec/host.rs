@@ -154,15 +154,23 @@ pub(super) fn virtual_packages(context: &Context) -> Result<Vec<GenericVirtualPa
     }
 }
 
-/// What the solver of a package's build and host environments is told of the host.
+/// What the solver of a package's environments is told of the host: that of its tests, too. A package that is not bound to
+/// the host may need one that is, and is told what there is; nothing has to be there for it.
 pub(super) fn facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
-    if !package.host_bound || !has_virtual_packages(context) {
+    if !has_virtual_packages(context) {
         return Ok(Vec::new());
     }
-    match context.found(&package.modules) {
+    let set = if package.host_bound { &package.modules } else { &context.workspace.host.modules };
+    match context.found(set) {
         Ok(found) => Ok(found.virtual_packages().iter().map(|(name, version)| format!("{name}={version}")).collect()),
+        Err(errors) if !package.host_bound && !errors.is_cancelled() => Ok(Vec::new()),
         Err(errors) => expected(context, errors).map(|_| Vec::new()),
     }
+}
+
+/// What a resolution depends on of them: nothing for a package that is not bound to the host.
+pub(super) fn known_facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
+    if package.host_bound { facts(context, package) } else { Ok(Vec::new()) }
 }
 
 /// The environment of a host-bound build and the modules that made it.

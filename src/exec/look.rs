@@ -183,7 +183,7 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
         }
         Kind::Resolve => {
             let package = &workspace.packages[node.subject];
-            let (channels, facts) = (context.channel_names(), host::facts(context, package)?);
+            let (channels, facts) = (context.channel_names(), host::known_facts(context, package)?);
             resolve_inputs(&ResolveInputs { package, platform, channels: &channels, facts: &facts, needs: &needs })
         }
         Kind::Lock => {
