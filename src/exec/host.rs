@@ -27,6 +27,9 @@ pub enum HostPolicy {
     Expected,
 }
 
+/// How the names of inputs begin that speak of the host.
+pub(super) const INPUT: &str = "host/";
+
 /// The input that stands for all that a host which is not as expected would give.
 const UNKNOWN: &str = "host/unknown";
 
