@@ -215,12 +215,14 @@ pub(super) fn test_inputs(context: &Context, environment: &Environment) -> Resul
     if !is_host_bound(context, environment)? {
         return Ok(BTreeMap::new());
     }
-    let mut inputs = match context.found(&context.workspace.host.modules) {
-        Ok(found) => found.inputs(),
-        Err(errors) => BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)]),
-    };
-    inputs.retain(|name, _| ["modules", "environment/"].iter().any(|it| name["host/".len()..].starts_with(it)));
-    Ok(inputs)
+    match context.found(&context.workspace.host.modules) {
+        Ok(found) => {
+            let mut inputs = found.inputs();
+            inputs.retain(|name, _| name == "host/modules" || name.starts_with("host/environment/"));
+            Ok(inputs)
+        }
+        Err(errors) => Ok(BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)])),
+    }
 }
 
 /// Which tag holds the run paths of host-bound packages.
