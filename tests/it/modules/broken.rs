@@ -135,3 +135,51 @@ fn a_run_can_be_stopped_while_modules_are_loaded() {
         assert!(!fs::exists(site.path("seen-plain")).unwrap());
     }
 }
+
+#[test]
+fn a_plan_can_be_made_on_a_machine_without_the_host() {
+    let Some(site) = Site::lmod() else { return };
+    site.tcl("mpich/4.0", "setenv MPI_NAME mpich");
+    site.manifest(
+        "modules = [\"mpich\"]\n[host.facts.mpi]\ncommand = \"echo 4.0\"\nvirtual-package = \"__mpi\"\n\
+         [host.externals.mpich]\nversion = { fact = \"mpi\" }",
+        &[("plain", ""), ("other", "modules = { load = [\"hdf5\"] }"), ("free", "host-bound = false")],
+    );
+    let text = site.project.read("project.toml");
+    let environment = "\n[environments.env]\ndependencies = [\"plain\", \"free\", \"mpich\"]\n";
+    site.project.write("project.toml", &format!("{text}{environment}"));
+    site.tcl("hdf5/1.14", "setenv HDF5_DIR /opt/hdf5");
+    site.project.run(&["all"]).success();
+
+    // Two sets lack something, and each is told.
+    for module in ["mpich/4.0", "hdf5/1.14"] {
+        fs::rename(site.path(&format!("modules/{module}")), site.path(&module.replace('/', "-"))).unwrap();
+    }
+    let said = site.project.run(&["plan"]).success().stderr;
+    assert_says(&said, &["the module `mpich` cannot be loaded"]);
+    assert_says(&said, &["the module `hdf5` cannot be loaded"]);
+    assert_says(&said, &["what is bound to the host counts as out of date here"]);
+
+    fs::remove_file(site.path("init.sh")).unwrap();
+    let ran = site.project.run(&["plan", "--format", "json"]).success();
+    assert_says(&ran.stderr, &["the file", "site/init.sh` is not there"]);
+    let plan = ran.plan();
+    for node in ["build:plain", "build:other"] {
+        let entry = plan.node(node);
+        assert_eq!(entry["state"], "dirty");
+        assert!(entry["reason"].as_str().unwrap().starts_with("host/"), "{entry}");
+    }
+    assert_eq!(plan.node("build:mpich")["reason"], "host/version changed");
+    assert_eq!(plan.with("fresh"), ["build:free"]);
+    let why = site.project.run(&["why", "build:plain"]).success().stdout;
+    assert_says(&why, &["host/unknown", "is not there"]);
+    site.project.run(&["status"]).success();
+    let said = site.project.run(&["plan", "free"]).success().stderr;
+    assert!(!said.contains("is not there"), "{said}");
+
+    // What is bound to no host can be built there, too, and nothing of the others is lost.
+    site.project.edit("recipes/free/recipe.yaml", "echo free", "echo free again");
+    assert_eq!(site.project.report(&["build", "free"]).with("built"), ["build:free"]);
+    let said = site.refused();
+    assert_says(&said, &["the file `[SITE]/init.sh` is not there"]);
+}
