@@ -5,6 +5,7 @@
 //! a [`run`] touches the world. The book's chapter "Architecture" draws the rooms and says who may name whom;
 //! `tests/it/tidy.rs` holds the walls.
 
+pub mod activation;
 pub mod base;
 pub mod conda;
 pub mod elf;

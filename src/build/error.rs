@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 
 use crate::{
+    activation::LintError,
     base::{FsError, LockError, with_causes},
     conda::CondaError,
     ledger::LedgerError,
@@ -146,6 +147,22 @@ pub enum BuildError {
         /// The folder that was kept.
         folder: PathBuf,
     },
+    /// The recipe installs a script that is made of its settings.
+    #[error("the script of `{package}` installs `{file}`, which is made of the recipe's `activation`")]
+    #[diagnostic(
+        code(envbuild::build::two_activations),
+        help("keep one of the two: remove the file from what the recipe installs, or `activation` from project.toml")
+    )]
+    TwoActivations {
+        /// The package.
+        package: String,
+        /// The file, relative to the prefix.
+        file: String,
+    },
+    /// What the package does to a shell on activation does harm.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Activation(#[from] LintError),
     /// It needs libraries that it may not need.
     #[error("`{package}` is linked with what it neither requires nor may take from the host:\n  {}", offenders.join("\n  "))]
     #[diagnostic(

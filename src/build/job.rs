@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::{base::Digest, elf::RunPathKind, ledger::HostLibrary};
+use crate::{activation::Activation, base::Digest, elf::RunPathKind, ledger::HostLibrary};
 
 /// One package cell to build.
 #[derive(Serialize, Deserialize, Debug, Clone)]
@@ -52,6 +52,9 @@ pub struct BuildJob {
     /// The modules that made it, in the order in which they were loaded.
     #[serde(default)]
     pub loaded: Vec<LoadedModule>,
+    /// What happens to variables when an environment with the package is activated.
+    #[serde(default)]
+    pub activation: Option<Activation>,
     /// Which tag of an ELF file holds the run paths.
     #[serde(default)]
     pub rpath_kind: RunPathKind,

@@ -11,9 +11,21 @@ use rattler_build::{
 
 use crate::base::FsError;
 
-/// Looks at what will be packaged: what the script wrote and the recipe did not leave out. The inner error is the reason
-/// why that cannot be.
+/// Looks at what will be packaged. The inner error is the reason why that cannot be.
 pub(super) fn check(output: &Output, installed: &HashSet<PathBuf>) -> Result<Result<(), String>, FsError> {
+    let prefix = &output.build_configuration.directories.host_prefix;
+    let mut found: Vec<String> = packaged(output, installed)?
+        .iter()
+        .filter_map(|file| Some((file, kind(file)?)))
+        .map(|(file, kind)| format!("`{}` is {kind}", file.strip_prefix(prefix).unwrap_or(file).display()))
+        .collect();
+    found.sort();
+    Ok(if found.is_empty() { Ok(()) } else { Err(found.join(", ")) })
+}
+
+/// The files that will be packaged, as far as they are in the prefix now: what the script wrote and the recipe did not
+/// leave out.
+pub(super) fn packaged(output: &Output, installed: &HashSet<PathBuf>) -> Result<HashSet<PathBuf>, FsError> {
     let directories = &output.build_configuration.directories;
     let prefix = &directories.host_prefix;
     let (build, listed) = (output.recipe.build(), directories.package_files_list_path());
@@ -26,14 +38,7 @@ pub(super) fn check(output: &Output, installed: &HashSet<PathBuf>) -> Result<Res
             Some(files.map_err(|source| FsError::new("list", prefix, source))?)
         }
     };
-    let mut found: Vec<String> = files
-        .iter()
-        .flat_map(|files| &files.new_files)
-        .filter_map(|file| Some((file, kind(file)?)))
-        .map(|(file, kind)| format!("`{}` is {kind}", file.strip_prefix(prefix).unwrap_or(file).display()))
-        .collect();
-    found.sort();
-    Ok(if found.is_empty() { Ok(()) } else { Err(found.join(", ")) })
+    Ok(files.map(|it| it.new_files).unwrap_or_default())
 }
 
 fn kind(file: &std::path::Path) -> Option<&'static str> {

@@ -21,13 +21,16 @@ use crate::{
 };
 
 /// Whether a package's libraries are looked at.
-pub(super) fn is_concerned(job: &BuildJob, output: &Output) -> bool {
+fn is_concerned(job: &BuildJob, output: &Output) -> bool {
     job.host_bound && output.target_platform().is_linux()
 }
 
 /// Takes from the recipe which libraries a package may need that nothing provides, and lets the library find no fault: it
 /// would tell one of them, and fail before the others are looked at.
-pub(super) fn take_allowed(output: &mut Output) -> GlobVec {
+pub(super) fn take_allowed(job: &BuildJob, output: &mut Output) -> GlobVec {
+    if !is_concerned(job, output) {
+        return GlobVec::default();
+    }
     let linking = &mut output.recipe.build.dynamic_linking;
     linking.overlinking_behavior = Default::default();
     std::mem::replace(&mut linking.missing_dso_allowlist, GlobVec::from_vec(vec!["**"], None))
@@ -139,9 +142,12 @@ fn warn(output: &Output, warning: &str) {
 /// The libraries that the package may not need, each with the files that do.
 fn offenders(output: &Output, needs: &[Need], paths: &PathsJson, allowed: &GlobVec) -> Result<Vec<String>, BuildError> {
     let prefix = output.prefix();
-    let owners = owners(prefix)?;
+    let records: Vec<PrefixRecord> = PrefixRecord::collect_from_prefix(prefix)
+        .map_err(|error| FsError::new("read the records of", prefix, io::Error::other(error)))?;
+    let owners: BTreeMap<&Path, &PackageName> =
+        records.iter().flat_map(|it| it.files.iter().map(|file| (file.as_path(), name_of(it)))).collect();
     let run = output.finalized_dependencies.iter().flat_map(|it| &it.run.depends);
-    let run: BTreeSet<&PackageName> = run.filter_map(|it| it.spec().name.as_exact()).collect();
+    let run = with_dependencies(run.filter_map(|it| it.spec().name.as_exact().cloned()).collect(), &records);
     let own: BTreeSet<&Path> = paths.paths.iter().map(|it| it.relative_path.as_path()).collect();
     let has_own = |name: &str| own.iter().any(|it| it.file_name().is_some_and(|it| it == name));
     let staged = |path: &Path| {
@@ -154,7 +160,7 @@ fn offenders(output: &Output, needs: &[Need], paths: &PathsJson, allowed: &GlobV
         let why = match (place, inside) {
             (_, Some(inside)) if own.contains(inside) => continue,
             (_, Some(inside)) => match owners.get(inside) {
-                Some(owner) if run.contains(owner) => continue,
+                Some(owner) if run.contains(*owner) => continue,
                 Some(owner) => format!("{name} of the package {}, which it does not require", owner.as_normalized()),
                 None => format!("{name}, which is in no package"),
             },
@@ -173,15 +179,20 @@ fn offenders(output: &Output, needs: &[Need], paths: &PathsJson, allowed: &GlobV
     Ok(found.into_iter().map(|(why, files)| format!("{why}: {}", files.join(", "))).collect())
 }
 
-/// The package of each file that the environments brought.
-fn owners(prefix: &Path) -> Result<BTreeMap<PathBuf, PackageName>, BuildError> {
-    let records: Vec<PrefixRecord> = PrefixRecord::collect_from_prefix(prefix)
-        .map_err(|error| FsError::new("read the records of", prefix, io::Error::other(error)))?;
-    let mut owners = BTreeMap::new();
-    for record in records {
-        for file in &record.files {
-            owners.insert(file.clone(), record.repodata_record.package_record.name.clone());
+/// Packages with all that they need to run, which are installed with them.
+fn with_dependencies(names: BTreeSet<PackageName>, records: &[PrefixRecord]) -> BTreeSet<PackageName> {
+    let mut open: Vec<PackageName> = names.into_iter().collect();
+    let mut all = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if all.insert(name.clone()) {
+            let record = records.iter().find(|it| *name_of(it) == name);
+            let needs = record.iter().flat_map(|it| &it.repodata_record.package_record.depends);
+            open.extend(needs.filter_map(|it| it.split_whitespace().next()?.parse().ok()));
         }
     }
-    Ok(owners)
+    all
+}
+
+fn name_of(record: &PrefixRecord) -> &PackageName {
+    &record.repodata_record.package_record.name
 }

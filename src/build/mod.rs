@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of: the manifest, the graph, the local channel, processes and log files, where sources come from.
 
+mod activation;
 mod bytecode;
 mod check;
 mod error;

@@ -9,7 +9,7 @@ use rattler_build::{
 };
 use rattler_build_recipe::stage1::TestType;
 
-use super::{BuildError, BuildJob, bytecode, error::report_text, kinds, linked};
+use super::{BuildError, BuildJob, activation, bytecode, error::report_text, kinds, linked};
 use crate::{base::with_causes, ledger::HostLibrary, rt::Rt};
 
 /// What a build has made.
@@ -66,12 +66,14 @@ async fn steps(job: &BuildJob, mut output: Output, tools: &Configuration) -> Res
 
     let unpackaged = |reason| BuildError::Package { package: package.clone(), reason, folder: folder.clone() };
     kinds::check(&output, &installed)?.map_err(unpackaged)?;
+    activation::add(job, &mut output, &installed)?;
     bytecode::compile(&mut output, &installed).await?;
     output.build_configuration.channels.clear();
-    let allowed = linked::is_concerned(job, &output).then(|| linked::take_allowed(&mut output)).unwrap_or_default();
+    let allowed = linked::take_allowed(job, &mut output);
     let archive = output.create_package(tools, Some(&installed)).await;
     let (archive, paths) = archive.map_err(|error| unpackaged(with_causes(&error)))?;
     output.record_artifact(&archive, &paths);
+    activation::lint(job, &output, &paths)?;
     let libraries = linked::finish(job, &output, (&archive, &paths), &allowed)?;
 
     let tests = output.recipe.tests().len();

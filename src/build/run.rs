@@ -71,6 +71,7 @@ fn keeps_folder(error: &BuildError) -> bool {
         error,
         BuildError::Staging { .. }
             | BuildError::Script { .. }
+            | BuildError::Activation(_)
             | BuildError::Package { .. }
             | BuildError::Overlinking { .. }
             | BuildError::Test { .. }

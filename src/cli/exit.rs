@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    base::LockError, channel::ChannelError, exec::ExecError, manifest::ManifestErrors, pack::PackError,
-    plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
+    base::LockError, channel::ChannelError, exec::ExecError, host::HostErrors, manifest::ManifestErrors,
+    pack::PackError, plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
 };
 
 /// How the program ends.
@@ -46,6 +46,11 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
         return Exit::Stopped;
     }
     if let Some(ChannelError::Locked(LockError::Stopped(_))) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(errors) = error.downcast_ref::<HostErrors>()
+        && errors.is_cancelled()
+    {
         return Exit::Stopped;
     }
     if let Some(ExecError::Cancelled) = error.downcast_ref() {

@@ -2,15 +2,16 @@
 
 use std::{
     fs::{read, write},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
 };
 
 use tempfile::TempDir;
 
 use super::{
-    CondaError, Difference, How, Sealed,
+    Amendment, CondaError, Difference, How, Sealed, amend,
     archive::{Archive, Member},
-    compare, seal, sealed_content,
+    compare, each_file, seal, sealed_content,
     support::Tiny,
 };
 
@@ -176,4 +177,48 @@ fn what_is_no_package_is_refused() {
     assert!(seal(&archive, tiny.build, &out).is_err());
     assert!(!out.exists() || crate::base::fs::list(&out).unwrap().is_empty(), "something was left");
     assert!(matches!(seal(&out.join("gone.conda"), tiny.build, &out), Err(CondaError::File(_))));
+}
+
+#[test]
+fn an_archive_gets_more_files_and_others_in_the_place_of_some() {
+    let folder = folder();
+    let tiny =
+        Tiny { info: &[("files", "share/tiny.txt\n")], executable: true, link: Some("tiny.txt"), ..Tiny::default() };
+    let archive = tiny.write(&folder.path().join("one"));
+    let again = tiny.write(&folder.path().join("two"));
+    let new = folder.path().join("new");
+    write(&new, "other").unwrap();
+    let amendment = Amendment {
+        replaced: [("share/tiny.txt".into(), new)].into(),
+        added: [("share/a/b.json".into(), b"{}".to_vec()), ("zzz".into(), Vec::new())].into(),
+        time: 1_577_836_800,
+    };
+    amend(&archive, &amendment).unwrap();
+    amend(&again, &amendment).unwrap();
+    assert_eq!(read(&archive).unwrap(), read(&again).unwrap());
+    // What is added a second time takes the place of the first.
+    amend(&again, &amendment).unwrap();
+    assert_eq!(read(&archive).unwrap(), read(&again).unwrap());
+    let mut names = Vec::new();
+    each_file(&archive, |path, bytes| {
+        let mut text = String::new();
+        bytes.read_to_string(&mut text)?;
+        names.push((path.to_str().unwrap().to_owned(), text));
+        Ok(())
+    })
+    .unwrap();
+    names.sort();
+    let expected = [("share/a/b.json", "{}"), ("share/tiny.txt", "other"), ("zzz", "")];
+    assert_eq!(names, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+
+    // A conda client checks them by the list, and finds nothing wrong.
+    let sealed = seal(&archive, tiny.build, folder.path()).unwrap();
+    let unpacked = folder.path().join("unpacked");
+    rattler_package_streaming::fs::extract(&sealed.path, &unpacked).unwrap();
+    rattler_cache::validation::validate_package_directory(&unpacked, rattler_cache::validation::ValidationMode::Full)
+        .unwrap();
+    assert_eq!(text_of(&sealed.path, "info/files"), "share/a/b.json\nshare/tiny.txt\nzzz\n");
+    let mode = |file: &str| unpacked.join(file).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("share/tiny.txt"), mode("zzz")), (0o755, 0o644));
+    assert!(unpacked.join("share/link").is_symlink());
 }

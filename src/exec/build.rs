@@ -72,6 +72,7 @@ pub(super) fn order(
         host_bound: package.host_bound,
         environment,
         loaded,
+        activation: package.activation.clone(),
         rpath_kind: host::run_path_kind(context),
         channels: vec![view.url().to_string()],
         base_channels: base_channels(context),

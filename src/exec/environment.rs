@@ -160,7 +160,7 @@ fn moved(previous: &Option<Output>, prefix: &Path) -> bool {
     matches!(previous, Some(Output::Prefix { path, .. }) if path != prefix)
 }
 
-/// The variables of an activated environment, on top of the user's own.
+/// The variables of an activated environment: the user's own, but for what activation sets or unsets.
 ///
 /// # Errors
 /// When an activation script cannot be run.
@@ -178,8 +178,7 @@ fn activate(
     for name in ["PYTHONHOME", "PYTHONPATH"] {
         variables.remove(name);
     }
-    variables.extend(install::activation(&context.rt, &prefix, context.workspace.platform, &variables)?);
-    Ok(variables)
+    Ok(install::activation(&prefix, context.workspace.platform, &variables)?)
 }
 
 /// Whether a script says in its first line who runs it.

@@ -8,6 +8,7 @@ use std::{
 
 use super::{Entry, FingerprintError, Inputs, tree::LINK};
 use crate::{
+    activation::{self, Activation},
     base::{Digest, FsError},
     plan::NodeId,
     recipe::{ENGINE, Source},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The version of what envbuild itself puts into a package: raised when the same inputs would give other bytes.
-const BUILD_FORM: &str = "2";
+const BUILD_FORM: &str = "3";
 
 /// The version of what envbuild puts into a prefix.
 const INSTALL_FORM: &str = "1";
@@ -70,6 +71,9 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
     if package.external.is_some() {
         return Ok(inputs);
     }
+    if let Some(activation) = &package.activation {
+        add_activation(&mut inputs, activation);
+    }
     let own = scan(package.folder())?;
     for entry in own.iter() {
         inputs.add(format!("recipe/{}", entry.path), &entry.value);
@@ -92,6 +96,22 @@ pub fn build_inputs(from: &BuildInputs<'_>) -> Result<Inputs, FingerprintError> 
         inputs.add(format!("pins/{node}"), build_string);
     }
     Ok(inputs)
+}
+
+/// Each variable by its name, with all that the scripts are made of.
+fn add_activation(inputs: &mut Inputs, activation: &Activation) {
+    inputs.add("activation", format!("form {}", activation::FORM));
+    for (name, value) in &activation.set {
+        inputs.add(format!("activation/set/{name}"), value);
+    }
+    for name in &activation.unset {
+        inputs.add(format!("activation/unset/{name}"), "");
+    }
+    for (verb, lists) in [("prepend", &activation.prepend), ("append", &activation.append)] {
+        for (name, folders) in lists {
+            inputs.add(format!("activation/{verb}/{name}"), folders.join(":"));
+        }
+    }
 }
 
 /// Path sources, patches and scripts that `own`, the scan of the recipe's folder, does not see, as the recipe names them.

@@ -175,7 +175,7 @@ fn a_real_python_is_installed_with_bytecode() {
     assert!(packages.windows(2).all(|pair| pair[0].name < pair[1].name));
 
     let current = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-    let set = activation(&bench.rt, &prefix, Subdir::Linux64, &current).unwrap();
+    let set = activation(&prefix, Subdir::Linux64, &current).unwrap();
     assert_eq!(set["CONDA_PREFIX"], prefix.to_str().unwrap());
     assert_eq!(set["PATH"], format!("{}:/usr/bin:/bin", prefix.join("bin").display()));
 
@@ -360,18 +360,20 @@ fn placeholders_and_requests_are_read_back() {
 #[test]
 fn activation_sources_the_scripts() {
     let bench = Bench::new();
-    let script = "export TINY_HOME=\"$CONDA_PREFIX/share\"\nexport TINY_TEXT=$'two\\nlines = x'\necho noise\n";
+    let script =
+        "unset GONE\nexport TINY_HOME=\"$CONDA_PREFIX/share\"\nexport TINY_TEXT=$'two\\nlines = x'\necho noise\n";
     let record = bench.tiny("channel", &[("etc/conda/activate.d/tiny.sh", script)]);
     bench.install("env with space", &[record]).unwrap();
     let prefix = bench.path("env with space");
-    let current = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("KEEP", "1")]);
+    let current = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("KEEP", "1"), ("GONE", "1")]);
     let current = current.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let set = activation(&bench.rt, &prefix, Subdir::Linux64, &current).unwrap();
+    let set = activation(&prefix, Subdir::Linux64, &current).unwrap();
     assert_eq!(set["TINY_HOME"], prefix.join("share").to_str().unwrap());
     assert_eq!(set["TINY_TEXT"], "two\nlines = x");
-    assert!(!set.contains_key("KEEP") && !set.contains_key("_") && !set.contains_key("SHLVL"), "{set:?}");
+    assert_eq!(set["KEEP"], "1");
+    assert!(!set.contains_key("GONE") && !set.contains_key("_") && !set.contains_key("SHLVL"), "{set:?}");
 
     write(prefix.join("etc/conda/activate.d/tiny.sh"), "echo broken >&2; exit 3\n").unwrap();
-    let error = activation(&bench.rt, &prefix, Subdir::Linux64, &current).unwrap_err();
+    let error = activation(&prefix, Subdir::Linux64, &current).unwrap_err();
     assert!(error.to_string().contains("broken"), "{error}");
 }

@@ -356,6 +356,32 @@ pub enum ManifestError {
         at: SourceSpan,
     },
 
+    /// A variable or a folder that no activation can have.
+    #[error("{what} {reason}")]
+    #[diagnostic(code(envbuild::manifest::invalid_activation))]
+    InvalidActivation {
+        what: String,
+        reason: &'static str,
+        #[help]
+        help: String,
+        #[label("{reason}")]
+        at: SourceSpan,
+    },
+
+    /// A variable that two keys of an activation name, or one twice.
+    #[error("the activation names the variable `{name}` twice")]
+    #[diagnostic(
+        code(envbuild::manifest::activated_twice),
+        help("keep it in one of `set`, `unset`, `prepend` and `append`")
+    )]
+    ActivatedTwice {
+        name: String,
+        #[label("first here")]
+        first: SourceSpan,
+        #[label("again here")]
+        at: SourceSpan,
+    },
+
     /// A value of `[host]` that means nothing, or two that do not go together.
     #[error("{what}: {reason}")]
     #[diagnostic(code(envbuild::manifest::invalid_host))]

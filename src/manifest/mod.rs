@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of: files, recipes, what the words mean, where anything is built.
 
+mod activation;
 mod axes;
 mod check;
 mod configuration;
@@ -24,8 +25,8 @@ mod tests;
 pub use configuration::{UserConfiguration, parse_configuration};
 pub use error::ManifestError;
 pub use model::{
-    Axis, Environment, Exclude, External, ExternalVersion, Fact, Host, Manifest, Matrix, Modules, Project, Recipe,
-    Resources, RpathKind, Spanned, Target, Zip,
+    Activation, Axis, Environment, Exclude, External, ExternalVersion, Fact, Host, Manifest, Matrix, Modules, Project,
+    Recipe, Resources, RpathKind, Spanned, Target, Zip,
 };
 pub use parse::{parse, parse_bytes};
 pub use report::ManifestErrors;

@@ -165,6 +165,22 @@ pub struct Recipe {
     pub resources: Option<Resources>,
     /// Key `modules`: which modules its builds load and unload.
     pub modules: Modules,
+    /// `[recipes.NAME.activation]`, when it is there.
+    pub activation: Option<Activation>,
+}
+
+/// `[recipes.NAME.activation]`: what happens to variables on activation. No variable is in it twice, and each name is one.
+/// `$CONDA_PREFIX` in a value stands for the environment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Activation {
+    /// Variables and the values that they get.
+    pub set: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Variables that must not be there.
+    pub unset: Vec<Spanned<String>>,
+    /// Variables that list folders, with those that come first, none with a colon.
+    pub prepend: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    /// Variables that list folders, with those that come last, none with a colon.
+    pub append: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
 }
 
 /// `resources` of a recipe.

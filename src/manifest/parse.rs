@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use toml_edit::Document;
 
 use super::{
+    activation::activation,
     axes::check_matrix,
     check::check,
     configuration::not_text,
@@ -23,7 +24,7 @@ const LONGEST: usize = 1 << 20;
 const ROOT: Keys =
     Keys { known: &["project", "host", "matrix", "recipes", "environments", "targets"], later: &["engines"] };
 const PROJECT: Keys = Keys { known: &["name", "channels", "platforms"], later: &[] };
-const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources", "modules"], later: &["activation"] };
+const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources", "modules", "activation"], later: &[] };
 const ENVIRONMENT: Keys =
     Keys { known: &["matrix", "from", "dependencies", "target", "test", "pack"], later: &["pypi-dependencies"] };
 const TARGET: Keys = Keys { known: &["platform", "virtual-packages"], later: &[] };
@@ -166,6 +167,7 @@ fn recipe(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problems) ->
         host_bound: table.boolean("host-bound", problems),
         resources: resources(table, problems),
         modules: modules(table, problems),
+        activation: activation(table, problems),
         name,
     }
 }

@@ -98,6 +98,14 @@ const BAD: &[(&str, &str)] = &[
         "[project]\nname = \"a\"\n\n[matrix]\nnumpy = [\"1\"]\n\n[environments.e]\ndependencies = [\"numpy ${{ numpy }}\"]\n",
     ),
     ("invalid_resource", "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\nresources = { memory = \"8 GB\" }\n"),
+    (
+        "invalid_activation",
+        "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\n[recipes.a.activation]\nunset = [\"CUDA_VISIBLE_DEVICES\"]\n",
+    ),
+    (
+        "activated_twice",
+        "[project]\nname = \"a\"\n\n[recipes.a]\npath = \"a\"\n[recipes.a.activation]\nset = { A = \"1\" }\nunset = [\"A\"]\n",
+    ),
     ("invalid_virtual_package", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { glibc = \"2.28\" }\n"),
     ("invalid_version", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { __glibc = \">=2.28\" }\n"),
 ];

@@ -185,6 +185,7 @@ pub(super) fn externals(
             host_bound: false,
             modules: ModuleSet::new(),
             external: Some(version),
+            activation: None,
             resources: Resources::default(),
             origin: external.name.span.clone(),
         });

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 use rattler_conda_types::{Channel, Subdir};
 
 use super::{ExternalVersion, Host, ModuleSet};
-use crate::recipe::Cell;
+use crate::{activation::Activation, recipe::Cell};
 
 /// A whole project.
 #[derive(Debug, Clone)]
@@ -58,6 +58,8 @@ pub struct Package {
     pub modules: ModuleSet,
     /// Where the version comes from when it stands for something that the host provides. No recipe makes it then.
     pub external: Option<ExternalVersion>,
+    /// What happens to variables when an environment with it is activated, when the manifest says something of it.
+    pub activation: Option<Activation>,
     /// What its build needs of the machine. Not an input of it: the package is the same on any machine.
     pub resources: Resources,
     /// Where project.toml names the recipe.

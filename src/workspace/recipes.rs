@@ -19,8 +19,9 @@ use super::{
     sources,
 };
 use crate::{
+    activation::Activation,
     base::{Stamps, fs},
-    manifest::{self, Manifest, closest},
+    manifest::{self, Manifest, Spanned, closest},
     recipe::{self, Cell, Recipe, RecipeError, Rendered},
 };
 
@@ -112,6 +113,7 @@ pub(super) fn load(
                 host_bound,
                 modules: if host_bound { host::modules(manifest, written) } else { Vec::new() },
                 external: None,
+                activation: written.activation.as_ref().map(activation).filter(|it| !it.is_empty()),
                 origin: written.name.span.clone(),
             };
             match packages.get(&id) {
@@ -136,6 +138,22 @@ pub(super) fn load(
         }
     }
     Packages { packages: packages.into_values().collect(), read: variables }
+}
+
+/// `[recipes.NAME.activation]` without its places.
+fn activation(written: &manifest::Activation) -> Activation {
+    let plain = |list: &[Spanned<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<String>>();
+    let folders = |lists: &[(Spanned<String>, Vec<Spanned<String>>)]| {
+        lists.iter().map(|(name, folders)| (name.value.clone(), plain(folders))).collect()
+    };
+    let mut unset = plain(&written.unset);
+    unset.sort();
+    Activation {
+        set: written.set.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect(),
+        unset,
+        prepend: folders(&written.prepend),
+        append: folders(&written.append),
+    }
 }
 
 /// Where folders really are, whatever links lead to them: the same however the manifest spells it.

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Project, contents_below, skip, variable};
+use crate::support::{Project, contents_below, skip};
 
 /// A folder behind a server, laid out as PEP 503 says.
 struct Index {
@@ -171,19 +171,7 @@ fn without_any_setting_the_file_is_the_one_that_pip_downloads() {
     let name = "six-1.17.0-py2.py3-none-any.whl";
     let sha256 = sha256(&folder.path().join(name));
     let source = format!("  url: mirror://pypi/six/{name}\n  sha256: {sha256}\n");
-    let mut project = project(&source, &format!("echo {name} && test -f {name}; ls"));
-    // What pip was told by, whoever runs the tests.
-    for name in
-        ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "VIRTUAL_ENV", "CONDA_PREFIX"]
-    {
-        if let Some(value) = variable(name) {
-            project.set(name, value);
-        }
-    }
-    project.set("PIP_CONFIG_FILE", variable("PIP_CONFIG_FILE").unwrap_or_default());
-    let home = variable("HOME").unwrap_or_default();
-    project.set("XDG_CONFIG_HOME", variable("XDG_CONFIG_HOME").unwrap_or_else(|| format!("{home}/.config")));
-    project.set("HOME", home);
+    let project = project(&source, &format!("echo {name} && test -f {name}; ls")).with_settings_of_pip();
     project.run(&["build"]).success();
     assert!(built(&project).contains(name));
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     answers::{documented, fields},
-    support::{Project, Report},
+    support::{Project, Report, skip},
 };
 
 /// A program with a library of its own, linked to the host's.
@@ -312,4 +312,90 @@ fn a_run_path_that_is_not_allowed_is_told() {
     let log = fs::read_to_string(site.project.only(".envbuild/logs", "build+probe")).unwrap();
     let warning = format!("the run path `{}` was removed from `bin/probe`", site.folder.display());
     assert!(log.contains(&warning), "{log}");
+}
+
+/// Where this machine has a module system, with the file that defines `module`.
+fn module_system() -> Option<&'static str> {
+    let file = "/etc/profile.d/lmod.sh";
+    if Path::new(file).is_file() {
+        return Some(file);
+    }
+    skip("Lmod (/etc/profile.d/lmod.sh)");
+    None
+}
+
+#[test]
+fn the_module_that_provided_a_library_is_named_when_it_is_missed() {
+    let Some(init) = module_system() else { return };
+    let mut site = Site::with(ALLOWED, "");
+    let modules = site.project.beside("modules");
+    fs::create_dir_all(modules.join("theirs")).unwrap();
+    let file = format!("#%Module\nprepend-path LD_LIBRARY_PATH {}\n", site.folder.display());
+    fs::write(modules.join("theirs/1.2"), file).unwrap();
+    let init_too = site.project.beside("site.sh");
+    fs::write(&init_too, format!("module use {}\n", modules.display())).unwrap();
+    let lines =
+        format!("label = \"site\"\ninit = [\"{init}\", \"{}\"]\nmodules = [\"theirs/1.2\"]", init_too.display());
+    site.project.edit("project.toml", "label = \"site\"", &lines);
+    site.project.run(&["all"]).success();
+    let ledger = site.ledger();
+    let module = |name: &str| entry(&ledger, name)["module"].clone();
+    assert_eq!((module("libtheirs.so.1"), module("libc.so.6")), ("theirs/1.2".into(), Value::Null));
+    let folder = site.folder.display();
+    let sentence = format!(
+        "probe 1.0.0 needs libtheirs.so.1 (theirs/1.2): the loader does not look for it in {folder}; load the module theirs/1.2"
+    );
+    site.project.run(&["check", "env"]).failure(1).says(&sentence);
+    site.project.run(&["run", "env", "--", "true"]).success().says(&sentence);
+    // With the module's folder it is found.
+    site.project.set("LD_LIBRARY_PATH", &site.folder);
+    site.project.run(&["check", "env"]).success();
+    let archive = site.project.path("dist/env-linux-64.tar.zst");
+    site.remove("libtheirs.so.1");
+    let gone = "probe 1.0.0 needs libtheirs.so.1 (theirs/1.2): it is not on this machine; load the module theirs/1.2";
+    site.project.run(&["check", archive.to_str().unwrap()]).failure(1).says(gone);
+}
+
+/// A package that is linked to a library of another one.
+const LINKED: &str = "\
+package:
+  name: linked
+  version: 1.0.0
+build:
+  script:
+    - printf 'int ours(void); int main(void) { return ours(); }' > main.c
+    - mkdir -p $PREFIX/bin && cc -o $PREFIX/bin/linked main.c -L$PREFIX/lib -lours -Wl,-rpath,$PREFIX/lib
+requirements:
+  host:
+    - probe
+";
+
+#[test]
+fn what_another_package_brings_has_to_be_required() {
+    let site = Site::new(ALLOWED);
+    site.project.edit(
+        "project.toml",
+        "[recipes.plain]",
+        "[recipes.linked]\npath = \"recipes/linked\"\n[recipes.plain]",
+    );
+    site.project.write("recipes/linked/recipe.yaml", LINKED);
+    let refused = "libours.so of the package probe, which it does not require: bin/linked";
+    site.project.run(&["build"]).failure(1).says(refused);
+    let between = "package:\n  name: between\n  version: 1.0.0\nbuild:\n  noarch: generic\n  script: 'true'\nrequirements:\n  run:\n    - probe\n";
+    site.project.edit(
+        "project.toml",
+        "[recipes.plain]",
+        "[recipes.between]\npath = \"recipes/between\"\n[recipes.plain]",
+    );
+    site.project.write("recipes/between/recipe.yaml", between);
+    site.project.write("recipes/linked/recipe.yaml", &format!("{LINKED}    - between\n  run:\n    - between\n"));
+    site.project.edit("project.toml", "\"plain\"]\n", "\"linked\"]\n");
+    site.project.run(&["all"]).success();
+    assert_eq!(site.project.run(&["run", "-q", "env", "--", "linked"]).status, Some(40));
+
+    // The host's library is another one: what is linked to it is built again, and what is built with that, and no others.
+    site.library("theirs", 3, "1.2.4", BELOW);
+    let report = site.project.report(&["all"]);
+    assert_eq!(built(&report), ["build:probe", "build:linked"]);
+    assert_eq!(report.node("build:probe")["reason"], "host/library/libtheirs.so.1 changed");
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod activation;
 mod answers;
 mod base_channel;
 mod book;
@@ -28,10 +29,12 @@ mod mpi;
 mod noop;
 mod packs;
 mod parallel;
+mod parallel_example;
 mod quickstart;
 mod readonly;
 mod recipes;
 mod repair;
 mod reproducible;
+mod second_mpi;
 mod stopping;
 mod tidy;

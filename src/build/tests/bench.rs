@@ -44,6 +44,7 @@ impl Bench {
             host_bound: false,
             environment: BTreeMap::new(),
             loaded: Vec::new(),
+            activation: None,
             rpath_kind: crate::elf::RunPathKind::Rpath,
             channels: Vec::new(),
             base_channels: Vec::new(),

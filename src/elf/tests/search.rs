@@ -287,8 +287,8 @@ fn the_library_folder_and_the_platform_are_tokens_too() {
     let told = String::from_utf8(output.stderr).unwrap();
     let root = built.root.path().to_str().unwrap();
     let tried = told.lines().filter_map(|it| it.split_once("trying file=")).map(|it| it.1);
-    let folder = tried.filter(|it| it.ends_with("libdeep.so.2") && it.starts_with(root) && it.contains("/lib"));
-    let folder = Path::new(folder.last().unwrap()).parent().unwrap();
+    let mut folder = tried.filter(|it| it.ends_with("libdeep.so.2") && it.starts_with(root) && it.contains("/lib"));
+    let folder = Path::new(folder.next_back().unwrap()).parent().unwrap();
     fs::create_dir_all(folder).unwrap();
     fs::rename(built.path("kept/libdeep.so.2"), folder.join("libdeep.so.2")).unwrap();
     let mut loader = Loader::new(None);

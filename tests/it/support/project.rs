@@ -95,6 +95,20 @@ impl Project {
         self.variables.insert(name.to_owned(), value.as_ref().to_str().unwrap().to_owned());
     }
 
+    /// Tells the program what pip was told by whoever runs the tests: where an index is, and how it is trusted.
+    pub(crate) fn with_settings_of_pip(mut self) -> Self {
+        let names = ["INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "CERT"].map(|it| format!("PIP_{it}"));
+        for name in names.iter().map(String::as_str).chain(["VIRTUAL_ENV", "CONDA_PREFIX"]) {
+            if let Some(value) = variable(name) {
+                self.set(name, value);
+            }
+        }
+        self.set("PIP_CONFIG_FILE", variable("PIP_CONFIG_FILE").unwrap_or_default());
+        let home = variable("HOME").unwrap_or_default();
+        self.set("XDG_CONFIG_HOME", variable("XDG_CONFIG_HOME").unwrap_or_else(|| format!("{home}/.config")));
+        self.env("HOME", home)
+    }
+
     /// Builds in the same place as another project does, as two users of one machine do.
     pub(crate) fn scratch_of(mut self, other: &Self) -> Self {
         self.scratch = Arc::clone(&other.scratch);

@@ -4,7 +4,7 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["conda", "elf", "http", "manifest", "recipe"],
+    &["activation", "conda", "elf", "http", "manifest", "recipe"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
@@ -20,7 +20,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] = &["base", "conda", "elf", "http", "ledger", "recipe", "rt"];
+pub(super) const UNDER_WRAPPERS: &[&str] = &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -59,7 +59,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
@@ -89,7 +89,17 @@ pub(super) const WORDS: &[(&str, &[&str])] = &[
     ("miette!", &["cli/"]),
     ("bail!", &["cli/"]),
     ("IntoDiagnostic", &["cli/"]),
-    ("Command::new", &["build/bytecode.rs", "cli/command/run.rs", "exec/", "host/shell.rs", "install/bytecode.rs"]),
+    (
+        "Command::new",
+        &[
+            "activation/session.rs",
+            "build/bytecode.rs",
+            "cli/command/run.rs",
+            "exec/",
+            "host/shell.rs",
+            "install/bytecode.rs",
+        ],
+    ),
     ("std::env::", &["main.rs", "cli/", "recipe/mentioned.rs"]),
     ("println!", &[]),
     ("eprintln!", &[]),
