@@ -125,13 +125,16 @@ fn a_run_can_be_stopped_while_modules_are_loaded() {
         let text = "if { [module-info mode load] } { exec sh -c {touch '@/ready'; exec sleep 86400} }";
         site.tcl("slow/1", &text.replace("exec sleep", "sleep"));
         site.manifest("modules = [\"slow\"]", &[("plain", "")]);
-        let running = Running::start(&site.project, &["build"]);
-        eventually("the module is being loaded", || site.path("ready").exists());
-        running.signal(Signal::INT);
-        let ran = running.wait();
-        assert_eq!(ran.status, Some(130), "{}", ran.stderr);
-        let ready = site.path("ready");
-        eventually("nothing of it is left", || processes_naming(&ready).is_empty());
+        for command in ["build", "plan", "host"] {
+            let running = Running::start(&site.project, &[command]);
+            eventually("the module is being loaded", || site.path("ready").exists());
+            running.signal(Signal::INT);
+            let ran = running.wait();
+            assert_eq!(ran.status, Some(130), "{command}: {}", ran.stderr);
+            let ready = site.path("ready");
+            eventually("nothing of it is left", || processes_naming(&ready).is_empty());
+            fs::remove_file(ready).unwrap();
+        }
         assert!(!fs::exists(site.path("seen-plain")).unwrap());
     }
 }
@@ -177,9 +180,15 @@ fn a_plan_can_be_made_on_a_machine_without_the_host() {
     let said = site.project.run(&["plan", "free"]).success().stderr;
     assert!(!said.contains("is not there"), "{said}");
 
-    // What is bound to no host can be built there, too, and nothing of the others is lost.
+    // What is bound to no host can be built and tested there, too, and nothing of the others is lost.
     site.project.edit("recipes/free/recipe.yaml", "echo free", "echo free again");
     assert_eq!(site.project.report(&["build", "free"]).with("built"), ["build:free"]);
+    let text = site.project.read("project.toml");
+    let environment = "\n[environments.anywhere]\ndependencies = [\"free\"]\ntest = \"test.sh\"\n";
+    site.project.write("test.sh", "test -f \"$CONDA_PREFIX/share/free\"\n");
+    let without = text.replace("virtual-package = \"__mpi\"", "");
+    site.project.write("project.toml", &format!("{without}{environment}"));
+    site.project.run(&["test", "anywhere"]).success();
     let said = site.refused();
     assert_says(&said, &["the file `[SITE]/init.sh` is not there"]);
 }
