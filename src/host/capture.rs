@@ -59,7 +59,7 @@ for __envbuild_file in "${__envbuild_init[@]}"; do
   . "$__envbuild_file" || [ "$__envbuild_must" = no ] || { : >"$__envbuild_at/failed"; exit 1; }
 done </dev/null
 trap - DEBUG
-set +euT +o pipefail
+set +aeuT +o pipefail
 /bin/rm -f "$__envbuild_at/init"
 /usr/bin/env -0 >"$__envbuild_at/0.env" || exit 1
 __envbuild_n=0
@@ -271,12 +271,12 @@ fn names(environment: &BTreeMap<String, String>, module: &str) -> bool {
 }
 
 /// What `env -0` wrote. A variable that is not UTF-8 is left out: no build could be told of it. So is one whose name no
-/// shell takes.
+/// shell takes, and one of the script's own, which a file that says `set -a` exports.
 fn dumped(file: &Path) -> Result<BTreeMap<String, String>, HostError> {
     let bytes = fs::read(file)?;
     let variable = |it: &[u8]| {
         let (name, value) = std::str::from_utf8(it).ok()?.split_once('=')?;
-        is_name(name).then(|| (name.to_owned(), value.to_owned()))
+        (is_name(name) && !name.starts_with("__envbuild_")).then(|| (name.to_owned(), value.to_owned()))
     };
     Ok(bytes.split(|it| *it == 0).filter_map(variable).collect())
 }

@@ -150,3 +150,15 @@ fn the_same_problem_at_two_places_is_told_twice() {
     let errors = HostErrors::new("project.toml", "12345678", vec![problem(1), problem(5), problem(1)]);
     assert_eq!(told(errors.problems()).iter().map(|it| it.1).collect::<Vec<_>>(), [Some(1), Some(5)]);
 }
+
+#[test]
+fn a_file_that_exports_everything_exports_nothing_of_ours() {
+    let folder = fs::Scratch::new().unwrap();
+    let init = "set -a; SITE=here; module() { export LOADEDMODULES=$2; }";
+    let twice = host(folder.path(), init, &["one"]);
+    let twice = Host { init: [twice.init.clone(), twice.init.clone()].concat(), ..twice };
+    let environment = load(&twice).unwrap().environment;
+    assert_eq!(environment["SITE"], "here");
+    let ours: Vec<&String> = environment.keys().filter(|it| it.contains("envbuild")).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}
