@@ -144,7 +144,12 @@ struct Reader {
 
 impl Reader {
     fn open(path: &Path) -> Result<Self, ElfError> {
-        let file = File::open(path).map_err(|error| FsError::new("read", path, error))?;
+        let fail = |error| FsError::new("read", path, error);
+        // Opening a pipe would wait for somebody to write into it.
+        if !path.metadata().map_err(fail)?.is_file() {
+            return Err(fail(std::io::Error::other("it is no regular file")).into());
+        }
+        let file = File::open(path).map_err(fail)?;
         Self::new(file).map_err(|fault| fault.of(path))
     }
 

@@ -295,3 +295,13 @@ fn the_library_folder_and_the_platform_are_tokens_too() {
     let (_, deep) = load(&mut loader, &built.root.path().join("program")).unwrap();
     assert_eq!(deep.path, folder.join("libdeep.so.2"));
 }
+
+#[test]
+fn nobody_waits_for_what_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("libpipe.so.1");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(linkage(&pipe).is_err());
+    let mut loader = Loader::new(folder.path().to_str());
+    assert_eq!(loader.find_anywhere("libpipe.so.1", Machine::this().unwrap()), None);
+}
