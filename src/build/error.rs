@@ -87,6 +87,20 @@ pub enum BuildError {
         /// What the library says.
         reason: String,
     },
+    /// The package holds a file where envbuild keeps its list of the host's libraries.
+    #[error("`{package}` packages `{path}`, which envbuild writes itself")]
+    #[diagnostic(
+        code(envbuild::build::own_ledger),
+        help(
+            "share/envbuild/host holds one file for each package, with the libraries of the host that it needs: install the file elsewhere"
+        )
+    )]
+    OwnLedger {
+        /// The package.
+        package: String,
+        /// The file, relative to the prefix.
+        path: String,
+    },
     /// The build and host environments cannot be solved.
     #[error("the build and host environments of `{package}` cannot be resolved: {reason}")]
     #[diagnostic(code(envbuild::build::unsolvable))]

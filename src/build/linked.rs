@@ -47,6 +47,11 @@ pub(super) fn finish(
     if !is_concerned(job, output) {
         return Ok(Vec::new());
     }
+    let mut own = paths.paths.iter().map(|it| it.relative_path.as_path());
+    if let Some(path) = own.find(|it| it.starts_with(ledger::FOLDER)) {
+        let (package, path) = (job.output.clone(), path.display().to_string());
+        return Err(BuildError::OwnLedger { package, path });
+    }
     let prefix = output.prefix();
     let mut amendment = Amendment { time: TIMESTAMP.unsigned_abs(), ..Amendment::default() };
     let files = lay_out(job, output, archive, &mut amendment)?;

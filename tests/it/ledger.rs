@@ -399,3 +399,13 @@ fn what_another_package_brings_has_to_be_required() {
     assert_eq!(built(&report), ["build:probe", "build:linked"]);
     assert_eq!(report.node("build:probe")["reason"], "host/library/libtheirs.so.1 changed");
 }
+
+#[test]
+fn the_place_of_the_ledgers_is_not_for_packages() {
+    let site = Site::new(ALLOWED);
+    let script = "mkdir -p $PREFIX/share/envbuild/host && echo 1 > $PREFIX/share/envbuild/host/plain.json";
+    site.project
+        .write("recipes/plain/recipe.yaml", &format!("{}\n", PLAIN.split("mkdir").next().unwrap().to_owned() + script));
+    let ran = site.project.run(&["build", "plain"]).failure(1);
+    ran.says("`plain` packages `share/envbuild/host/plain.json`, which envbuild writes itself");
+}
