@@ -91,6 +91,18 @@ pub enum WorkspaceError {
         at: SourceSpan,
     },
 
+    /// Modules of a recipe that is not bound to the host.
+    #[error("recipe `{recipe}` names modules, and no build of it loads them: {why}")]
+    #[diagnostic(code(envbuild::workspace::modules_in_vain))]
+    ModulesInVain {
+        recipe: String,
+        why: &'static str,
+        #[help]
+        help: &'static str,
+        #[label("never loaded or unloaded")]
+        at: SourceSpan,
+    },
+
     /// A source without a host has an address that leads nowhere, or no hash.
     #[error("recipe `{recipe}`: the source `{url}` cannot be used: {why}")]
     #[diagnostic(code(envbuild::workspace::bad_source))]

@@ -152,6 +152,21 @@ pub(super) fn modules(manifest: &Manifest, recipe: &manifest::Recipe) -> ModuleS
     loads.chain(steps(Verb::Unload, &own.unload)).chain(steps(Verb::Load, &own.load)).collect()
 }
 
+/// What is wrong with the modules of a recipe none of whose packages is bound to the host: nothing would load them.
+pub(super) fn modules_in_vain(manifest: &Manifest, recipe: &manifest::Recipe) -> Option<WorkspaceError> {
+    let first =
+        recipe.modules.load.iter().chain(&recipe.modules.unload).map(|it| it.span.clone()).min_by_key(|it| it.start)?;
+    let (why, help) = if manifest.host.is_none() {
+        ("there is no [host]", "add the table [host], which may be empty, or remove `modules`")
+    } else if recipe.host_bound.is_some() {
+        ("`host-bound` says that the recipe is not bound to the host", "remove `host-bound`, or `modules`")
+    } else {
+        ("its packages are noarch, which are not bound to the host", "add `host-bound = true`, or remove `modules`")
+    };
+    let recipe = recipe.name.value.clone();
+    Some(WorkspaceError::ModulesInVain { recipe, why, help, at: span(&first) })
+}
+
 fn steps(verb: Verb, names: &[Spanned<String>]) -> impl Iterator<Item = ModuleStep> + '_ {
     names.iter().map(move |it| ModuleStep { verb, name: it.value.clone(), origin: it.span.clone() })
 }

@@ -92,6 +92,7 @@ pub(super) fn load(
         variables.extend(recipe.variables);
         variables.extend(recipe.free);
         let mut made = 0;
+        let mut bound = false;
         for cell in recipe.cells {
             variables.extend(cell.variant.keys().cloned());
             if grid.excludes(&cell.variant) {
@@ -100,6 +101,7 @@ pub(super) fn load(
             made += 1;
             let id = cell_id(&cell.package, &cell.variant);
             let host_bound = manifest.host.is_some() && written.host_bound.as_ref().map_or(!cell.noarch, |it| it.value);
+            bound |= host_bound;
             let wanted = written.resources.as_ref();
             let package = Package {
                 resources: Resources {
@@ -129,6 +131,9 @@ pub(super) fn load(
                     packages.insert(id, package);
                 }
             }
+        }
+        if made > 0 && !bound {
+            problems.extend(host::modules_in_vain(manifest, written));
         }
         if made == 0 {
             problems.push(WorkspaceError::NothingToBuild {

@@ -192,3 +192,30 @@ fn a_plan_can_be_made_on_a_machine_without_the_host() {
     let said = site.refused();
     assert_says(&said, &["the file `[SITE]/init.sh` is not there"]);
 }
+
+#[test]
+fn modules_that_nothing_loads_are_an_error() {
+    let Some(site) = Site::lmod() else { return };
+    let recipes = [
+        ("data", "host-bound = false\nmodules = { load = [\"hdf5\"] }"),
+        ("tool", "modules = { unload = [\"cuda\"] }"),
+    ];
+    site.manifest("", &recipes);
+    site.project.edit("recipes/tool/recipe.yaml", "build:\n", "build:\n  noarch: generic\n");
+    let said = site.project.run(&["plan"]).failure(3).stderr;
+    let parts = [
+        "(2 problems)",
+        "`host-bound` says",
+        "project.toml:12:21",
+        "its packages are noarch",
+        "project.toml:16:23",
+        "`host-bound = true`",
+    ];
+    assert_says(&said, &parts);
+    // Without [host] nothing is bound to one.
+    let text = site.project.read("project.toml");
+    let (before, after) = (text.split("[host]").next().unwrap(), text.split_once("\n[recipes").unwrap().1);
+    site.project.write("project.toml", &format!("{before}[recipes{after}"));
+    let said = site.project.run(&["plan"]).failure(3).stderr;
+    assert_says(&said, &["(2 problems)", "there is no [host]"]);
+}
