@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use regex::Regex;
@@ -93,7 +93,8 @@ fn version(
         }),
     };
     let is_version = |it: &String| it.parse::<rattler_conda_types::Version>().is_ok();
-    let found = found.map(|it| it.trim().to_owned()).filter(is_version);
+    // A hyphen would end the version in the name of a package's file; conda reads it as an underscore, too.
+    let found = found.map(|it| it.trim().replace('-', "_")).filter(is_version);
     let said = words.trim().to_owned();
     found.map(Some).ok_or_else(|| match &fact.pattern {
         Some((_, at)) => HostError::FactPattern { fact: name(), said, at: at.clone().into() },
@@ -111,8 +112,9 @@ fn place(file: &InitFile, environment: &BTreeMap<String, String>) -> Option<Path
         all &= value.is_some();
         value.cloned().unwrap_or_default()
     });
-    // What is written is the end of the path.
-    let folder = file.path.ancestors().nth(Path::new(&file.written).components().count()).unwrap_or(Path::new("/"));
+    // What is written is the end of the path, where a `.` at its beginning is no part.
+    let parts = Path::new(&file.written).components().filter(|it| *it != Component::CurDir).count();
+    let folder = file.path.ancestors().nth(parts).unwrap_or(Path::new("/"));
     let path = folder.join(&*expanded);
     all.then_some(path)
 }

@@ -74,6 +74,14 @@ fn other_clients_install_them() {
 }
 
 #[test]
+fn a_hyphen_of_the_hosts_version_does_not_end_it() {
+    let Some(site) = site() else { return };
+    site.write("version", "4.3.0-rc1\n");
+    site.project.run(&["build", "mpich"]).success();
+    site.project.only("output/noarch", "mpich-4.3.0_rc1-external_0_");
+}
+
+#[test]
 fn the_name_of_a_recipe_is_taken() {
     let Some(site) = site() else { return };
     site.project.edit("project.toml", "[host.externals.cuda-driver]", "[host.externals.tool]");

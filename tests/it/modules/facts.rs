@@ -217,3 +217,11 @@ fn another_compiler_first_on_the_path_counts_for_what_is_bound_to_the_host() {
         assert_eq!(report.node("build:plain")["reason"], "host/compiler/mycc changed");
     }
 }
+
+#[test]
+fn a_file_is_looked_for_beside_the_manifest_however_it_is_written() {
+    let Some(site) = Site::lmod() else { return };
+    site.project.write("etc/release", "one\n");
+    site.manifest("[host.facts.release]\nfiles = [\"./etc/release\", \"etc/./release\"]", &[("plain", "")]);
+    site.project.run(&["host"]).success();
+}
