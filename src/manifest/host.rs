@@ -1,6 +1,6 @@
 //! `[host]`: modules, facts and external packages, and the modules of a recipe.
 
-use std::str::FromStr as _;
+use std::{collections::BTreeMap, str::FromStr as _};
 
 use rattler_conda_types::{PackageName, Version};
 use regex::Regex;
@@ -26,6 +26,7 @@ const MODULES: Keys = Keys { known: &["load", "unload"], later: &[] };
 pub(super) fn host(table: &Reader<'_>, problems: &mut Problems) -> Host {
     table.only(&HOST, problems);
     let facts: Vec<Fact> = table.tables("facts", problems).into_iter().map(|it| fact(it, problems)).collect();
+    check_virtual_packages(&facts, problems);
     let externals = table.tables("externals", problems);
     Host {
         span: table.at.clone(),
@@ -137,6 +138,30 @@ fn check_fact(fact: &Fact, table: &Reader<'_>, problems: &mut Problems) {
     }
 }
 
+/// What solvers know of the machine and its platform without being told.
+const SOLVERS_OWN: &[&str] = &["__archspec", "__glibc", "__linux", "__osx", "__unix", "__win"];
+
+/// Two facts of one name would hide one another, and so would a fact and what solvers find out themselves.
+fn check_virtual_packages(facts: &[Fact], problems: &mut Problems) {
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    for fact in facts {
+        let Some(package) = &fact.virtual_package else { continue };
+        let name = package.value.to_lowercase();
+        let (reason, help) = if SOLVERS_OWN.contains(&name.as_str()) {
+            let help = "give it a name of your own, such as `__site_glibc`; what an environment's machine has is said in \
+                        [targets]";
+            (format!("solvers find `{name}` out themselves"), help)
+        } else if let Some(first) = names.insert(name.clone(), &fact.name.value) {
+            (format!("`{name}` is already that of the fact `{}`", clip(first)), "give one of the two another name")
+        } else {
+            continue;
+        };
+        let what = format!("`virtual-package` in [host.facts.{}]", clip(&fact.name.value));
+        let at = package.span.clone().into();
+        problems.push(ManifestError::InvalidHost { what, reason: clip(&reason), help: help.to_owned(), at });
+    }
+}
+
 fn external((name, table): (Spanned<String>, Reader<'_>), facts: &[Fact], problems: &mut Problems) -> Option<External> {
     table.only(&EXTERNAL, problems);
     check_name(&name, Kind::External, problems);
@@ -146,9 +171,14 @@ fn external((name, table): (Spanned<String>, Reader<'_>), facts: &[Fact], proble
     }
     if !table.is_table("version") {
         let version = table.string("version", problems)?;
-        if let Err(error) = Version::from_str(&version.value) {
+        let reason = match Version::from_str(&version.value) {
+            Ok(_) if version.value.contains('-') => Some("the version of a package has no `-`".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(clip(&error.to_string())),
+        };
+        if let Some(reason) = reason {
             let (at, written) = (version.span.clone().into(), clip(&version.value));
-            let (name, reason) = ("version".to_owned(), clip(&error.to_string()));
+            let name = "version".to_owned();
             problems.push(ManifestError::InvalidVersion { name, version: written, reason, at });
         }
         return Some(External { name, version: ExternalVersion::Written(version) });
