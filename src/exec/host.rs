@@ -27,6 +27,9 @@ pub enum HostPolicy {
     Expected,
 }
 
+/// How the names of inputs begin that speak of the host.
+pub(super) const INPUT: &str = "host/";
+
 /// The input that stands for all that a host which is not as expected would give.
 const UNKNOWN: &str = "host/unknown";
 
@@ -48,7 +51,11 @@ impl Context {
     /// The module sets that the nodes of the plan need.
     pub fn module_sets(&self) -> BTreeSet<ModuleSet> {
         let mut sets = BTreeSet::new();
+        // For each node, whether it is or needs something that is bound to the host; what is needed comes before.
+        let mut bound: Vec<bool> = Vec::new();
         for node in self.plan.nodes() {
+            let itself = node.kind == Kind::Build && self.workspace.packages[node.subject].host_bound;
+            bound.push(itself || node.needs.iter().any(|it| bound[it.number()]));
             match node.kind {
                 Kind::Build | Kind::Resolve => {
                     let package = &self.workspace.packages[node.subject];
@@ -58,7 +65,7 @@ impl Context {
                         sets.insert(self.workspace.host.modules.clone());
                     }
                 }
-                Kind::Test if self.workspace.packages.iter().any(|it| it.host_bound) => {
+                Kind::Test if bound.last() == Some(&true) => {
                     sets.insert(self.workspace.host.modules.clone());
                 }
                 Kind::Lock if has_virtual_packages(self) => {
@@ -88,8 +95,14 @@ fn has_virtual_packages(context: &Context) -> bool {
 }
 
 /// All that is not as the project says of what the plan needs of the host, when anything is.
-pub fn unexpected_host(context: &Context) -> Option<HostErrors> {
-    context.host.all(&context.module_sets(), &context.host_request()).err()
+///
+/// # Errors
+/// When the run is stopped meanwhile.
+pub fn unexpected_host(context: &Context) -> Result<Option<HostErrors>, ExecError> {
+    match context.host.all(&context.module_sets(), &context.host_request()) {
+        Err(errors) if errors.is_cancelled() => Err(ExecError::Cancelled),
+        looked => Ok(looked.err()),
+    }
 }
 
 /// The inputs that a package has of the host, by name.

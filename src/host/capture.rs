@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     HostError,
     shell::{self, Limits, Said},
-    variables::{self, LOADED},
+    variables::{self, LOADED, MODULE_FILES},
 };
 use crate::{
     base::fs,
@@ -23,6 +23,8 @@ use crate::{
 pub struct Module {
     /// Its name and version, as the module system lists it.
     pub name: String,
+    /// The module file, where the module system tells it.
+    pub file: Option<PathBuf>,
     /// The folders that came into variables with it, sorted.
     pub folders: Vec<PathBuf>,
 }
@@ -196,7 +198,7 @@ impl Left<'_> {
     fn captured(&self, init: Vec<PathBuf>) -> Result<Captured, Vec<HostError>> {
         let mut environments = self.environments().map_err(|error| vec![error])?;
         let mut loaded: Vec<Module> =
-            is_loaded(&environments[0]).map(|name| Module { name, folders: Vec::new() }).collect();
+            is_loaded(&environments[0]).map(|name| Module { name, file: None, folders: Vec::new() }).collect();
         let mut problems = Vec::new();
         for ((number, step), around) in (1..).zip(self.steps).zip(environments.windows(2)) {
             let (before, after) = (&around[0], &around[1]);
@@ -205,7 +207,7 @@ impl Left<'_> {
             loaded.retain(|it| now.contains(&it.name));
             let folders = variables::new_folders(before, after);
             for name in now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect::<Vec<_>>() {
-                loaded.push(Module { name, folders: folders.clone() });
+                loaded.push(Module { name, file: None, folders: folders.clone() });
             }
         }
         if !problems.is_empty() {
@@ -223,6 +225,12 @@ impl Left<'_> {
         consulted.extend(init.into_iter().chain(sourced));
         consulted.retain(|it| it.is_absolute());
         let environment = environments.pop().unwrap_or_default();
+        // The two lists go together.
+        let files: Vec<&str> = variables::listed(&environment, MODULE_FILES).collect();
+        for (name, file) in is_loaded(&environment).zip(&files) {
+            let known = loaded.iter_mut().find(|it| it.name == name);
+            known.into_iter().for_each(|it| it.file = Some(PathBuf::from(file)));
+        }
         Ok(Captured { environment, loaded, consulted })
     }
 

@@ -4,6 +4,7 @@
 //! Knows nothing of: how a node is done.
 
 mod base;
+mod host;
 mod project;
 mod row;
 mod rows;
@@ -22,4 +23,10 @@ fn what_a_base_channel_adds_later_runs_nothing() {
 fn what_is_for_python_runs_exactly_when_it_has_to() {
     let Some(project) = base::snakes() else { return };
     row::check(project, &base::snake_rows());
+}
+
+#[test]
+fn what_the_host_provides_counts_for_what_is_bound_to_it() {
+    let Some(project) = host::project() else { return };
+    row::check(project, &host::rows());
 }

@@ -5,4 +5,5 @@ mod cached;
 mod externals;
 mod facts;
 mod loading;
+mod processes;
 mod site;

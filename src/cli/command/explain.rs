@@ -1,6 +1,6 @@
 //! `why`: the inputs of a node that changed.
 
-use super::{World, plan::planned};
+use super::{World, plan::planned_until_stopped};
 use crate::{
     cli::{
         Exit,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn why(world: &World, args: &WhyArgs) -> miette::Result<Exit> {
-    let context = planned(world, &args.words)?;
+    let context = planned_until_stopped(world, &args.words)?;
     let statuses = survey(&context)?;
     let (names, _) = parse_overrides(&args.words);
     // A node's id means that node; any other name means every node that it stands for.

@@ -2,22 +2,23 @@
 
 use super::World;
 use crate::{
+    base::Cancel,
     cli::{
         Exit,
         args::{How, PlanArgs, PlanFormat},
         project::{self, settings},
-        ui,
+        signals, ui,
     },
-    exec::{Context, HostPolicy, survey, unexpected_host},
+    exec::{Children, Context, HostPolicy, survey, unexpected_host},
     plan::{self, Stage, resolve_goals},
     rt::Rt,
     workspace::parse_overrides,
 };
 
 pub(in crate::cli) fn plan(world: &World, args: &PlanArgs) -> miette::Result<Exit> {
-    let context = planned(world, &args.words)?;
+    let context = planned_until_stopped(world, &args.words)?;
     // Before anything asks for one set after the other.
-    let unexpected = unexpected_host(&context);
+    let unexpected = unexpected_host(&context)?;
     let statuses = survey(&context)?;
     if let Some(errors) = unexpected {
         for problem in errors.problems() {
@@ -45,4 +46,11 @@ pub(super) fn planned(world: &World, words: &[String]) -> miette::Result<Context
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     Ok(Context::new((project.workspace, project.stamps), plan, rt, settings))
+}
+
+/// The same, for a command that may have to wait for modules: Ctrl-C ends their shells, too.
+pub(super) fn planned_until_stopped(world: &World, words: &[String]) -> miette::Result<Context> {
+    let (cancel, children) = (Cancel::new(), Children::default());
+    signals::watch(cancel.clone(), children.clone(), || {});
+    Ok(planned(world, words)?.stopped_by(cancel, children))
 }

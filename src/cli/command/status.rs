@@ -1,6 +1,6 @@
 //! `status`: what is done, stale or failed, how long it took, and how much room it takes.
 
-use super::{World, plan::planned};
+use super::{World, plan::planned_until_stopped};
 use crate::{
     base::fs,
     cli::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn status(world: &World, args: &StatusArgs) -> miette::Result<Exit> {
-    let context = planned(world, &[])?;
+    let context = planned_until_stopped(world, &[])?;
     let statuses = survey(&context)?;
     let last = context.store.last_run()?;
     let facts = context.plan.nodes().iter().map(|it| facts(&context, &last, it)).collect::<miette::Result<_>>()?;

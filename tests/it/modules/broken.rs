@@ -125,13 +125,70 @@ fn a_run_can_be_stopped_while_modules_are_loaded() {
         let text = "if { [module-info mode load] } { exec sh -c {touch '@/ready'; exec sleep 86400} }";
         site.tcl("slow/1", &text.replace("exec sleep", "sleep"));
         site.manifest("modules = [\"slow\"]", &[("plain", "")]);
-        let running = Running::start(&site.project, &["build"]);
-        eventually("the module is being loaded", || site.path("ready").exists());
-        running.signal(Signal::INT);
-        let ran = running.wait();
-        assert_eq!(ran.status, Some(130), "{}", ran.stderr);
-        let ready = site.path("ready");
-        eventually("nothing of it is left", || processes_naming(&ready).is_empty());
+        for command in ["build", "plan", "host"] {
+            let running = Running::start(&site.project, &[command]);
+            eventually("the module is being loaded", || site.path("ready").exists());
+            running.signal(Signal::INT);
+            let ran = running.wait();
+            assert_eq!(ran.status, Some(130), "{command}: {}", ran.stderr);
+            let ready = site.path("ready");
+            eventually("nothing of it is left", || processes_naming(&ready).is_empty());
+            fs::remove_file(ready).unwrap();
+        }
         assert!(!fs::exists(site.path("seen-plain")).unwrap());
     }
+}
+
+#[test]
+fn a_plan_can_be_made_on_a_machine_without_the_host() {
+    let Some(site) = Site::lmod() else { return };
+    site.tcl("mpich/4.0", "setenv MPI_NAME mpich");
+    site.manifest(
+        "modules = [\"mpich\"]\n[host.facts.mpi]\ncommand = \"echo 4.0\"\nvirtual-package = \"__mpi\"\n\
+         [host.externals.mpich]\nversion = { fact = \"mpi\" }",
+        &[("plain", ""), ("other", "modules = { load = [\"hdf5\"] }"), ("free", "host-bound = false")],
+    );
+    let text = site.project.read("project.toml");
+    let environment = "\n[environments.env]\ndependencies = [\"plain\", \"free\", \"mpich\"]\n";
+    site.project.write("project.toml", &format!("{text}{environment}"));
+    site.tcl("hdf5/1.14", "setenv HDF5_DIR /opt/hdf5");
+    site.project.run(&["all"]).success();
+
+    // Two sets lack something, and each is told.
+    for module in ["mpich/4.0", "hdf5/1.14"] {
+        fs::rename(site.path(&format!("modules/{module}")), site.path(&module.replace('/', "-"))).unwrap();
+    }
+    let said = site.project.run(&["plan"]).success().stderr;
+    assert_says(&said, &["the module `mpich` cannot be loaded"]);
+    assert_says(&said, &["the module `hdf5` cannot be loaded"]);
+    assert_says(&said, &["what is bound to the host counts as out of date here"]);
+
+    fs::remove_file(site.path("init.sh")).unwrap();
+    let ran = site.project.run(&["plan", "--format", "json"]).success();
+    assert_says(&ran.stderr, &["the file", "site/init.sh` is not there"]);
+    let plan = ran.plan();
+    for node in ["build:plain", "build:other"] {
+        let entry = plan.node(node);
+        assert_eq!(entry["state"], "dirty");
+        assert!(entry["reason"].as_str().unwrap().starts_with("host/"), "{entry}");
+    }
+    assert_eq!(plan.node("build:mpich")["reason"], "host/version changed");
+    assert_eq!(plan.with("fresh"), ["build:free"]);
+    let why = site.project.run(&["why", "build:plain"]).success().stdout;
+    assert_says(&why, &["host/unknown", "is not there"]);
+    site.project.run(&["status"]).success();
+    let said = site.project.run(&["plan", "free"]).success().stderr;
+    assert!(!said.contains("is not there"), "{said}");
+
+    // What is bound to no host can be built and tested there, too, and nothing of the others is lost.
+    site.project.edit("recipes/free/recipe.yaml", "echo free", "echo free again");
+    assert_eq!(site.project.report(&["build", "free"]).with("built"), ["build:free"]);
+    let text = site.project.read("project.toml");
+    let environment = "\n[environments.anywhere]\ndependencies = [\"free\"]\ntest = \"test.sh\"\n";
+    site.project.write("test.sh", "test -f \"$CONDA_PREFIX/share/free\"\n");
+    let without = text.replace("virtual-package = \"__mpi\"", "");
+    site.project.write("project.toml", &format!("{without}{environment}"));
+    site.project.run(&["test", "anywhere"]).success();
+    let said = site.refused();
+    assert_says(&said, &["the file `[SITE]/init.sh` is not there"]);
 }

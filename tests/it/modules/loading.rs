@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::site::Site;
+use crate::support::Mounts;
 
 /// Both systems in turn.
 fn sites() -> impl Iterator<Item = Site> {
@@ -164,4 +165,54 @@ fn the_shell_of_the_user_has_no_influence() {
         assert_eq!(fs::read_dir(site.project.path("output/linux-64")).unwrap().count(), built);
         assert!(!site.path("leaked").exists());
     }
+}
+
+#[test]
+fn tests_see_the_modules_too() {
+    for mut site in sites() {
+        site.tcl("mpich/4.0", "setenv MPI_NAME mpich\nprepend-path PATH @/mpich/bin");
+        site.program("mpich/bin/mpi-name", "#!/bin/sh\necho \"$MPI_NAME\"\n");
+        site.manifest("modules = [\"mpich\"]", &[("plain", ""), ("free", "host-bound = false")]);
+        let recipe = "tests:\n  - script:\n      - test \"$(mpi-name)\" = mpich\n";
+        site.project
+            .write("recipes/plain/recipe.yaml", &format!("{}{recipe}", site.project.read("recipes/plain/recipe.yaml")));
+        site.project.write("bound.sh", "test \"$(mpi-name)\" = mpich\n");
+        site.project.write("free.sh", "test \"$MPI_NAME\" = user\n! command -v mpi-name\n");
+        let environment = |name: &str, package: &str| {
+            format!("\n[environments.{name}]\ndependencies = [\"{package}\"]\ntest = \"{name}.sh\"\npack = []\n")
+        };
+        let text = site.project.read("project.toml");
+        site.project.write("project.toml", &(text + &environment("bound", "plain") + &environment("free", "free")));
+        site.project.set("MPI_NAME", "user");
+        site.project.run(&["all"]).success();
+
+        // A test is done again when what the modules give is another.
+        site.tcl("mpich/4.0", "setenv MPI_NAME mpich\nprepend-path PATH @/mpich/bin\nsetenv MORE 1");
+        let report = site.project.report(&["all"]);
+        assert_eq!(report.sorted("built"), ["build:plain", "test:bound"]);
+    }
+}
+
+#[test]
+fn without_a_file_to_source_there_are_those_of_a_login_shell() {
+    let Some(site) = Site::lmod() else { return };
+    site.tcl("mpich/4.0", "setenv MPI_NAME mpich");
+    site.write("profile/b_last.sh", "export ORDER=$ORDER:last\n");
+    site.write("profile/a_first.sh", "export ORDER=first\n[ -n \"$NOT_SET\" ] && echo never\n");
+    site.write("profile/modules.sh", ". '@/init.sh'\n");
+    site.write("profile/modules.csh", "this is for another shell\n");
+    site.manifest_with("modules = [\"mpich\"]", &[("plain", "")]);
+    let Some(mounts) = Mounts::new(&format!("mount --bind '{}' /etc/profile.d", site.path("profile").display())) else {
+        return;
+    };
+    let build = || mounts.run(&site.project, site.project.root(), &["build"]).success();
+    build();
+    let seen = site.seen("plain");
+    assert_eq!((seen["MPI_NAME"].as_str(), seen["ORDER"].as_str()), ("mpich", "first:last"));
+    assert!(build().stderr.contains("nothing to do"));
+    assert_eq!(site.shells(), 1);
+    // One more of these files.
+    site.write("profile/c_new.sh", "export NEW=1\n");
+    build();
+    assert_eq!((site.shells(), site.seen("plain")["NEW"].as_str()), (2, "1"));
 }
