@@ -165,14 +165,19 @@ pub(super) fn virtual_packages(context: &Context) -> Result<Vec<GenericVirtualPa
 }
 
 /// What the solver of a package's build and host environments is told of the host.
-pub(super) fn facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
+pub(super) fn facts_as_packages(context: &Context, package: &Package) -> Result<Vec<GenericVirtualPackage>, ExecError> {
     if !package.host_bound || !has_virtual_packages(context) {
         return Ok(Vec::new());
     }
     match context.found(&package.modules) {
-        Ok(found) => Ok(found.virtual_packages().iter().map(|(name, version)| format!("{name}={version}")).collect()),
+        Ok(found) => Ok(solve::named_virtual_packages(&found.virtual_packages())?),
         Err(errors) => expected(context, errors).map(|_| Vec::new()),
     }
+}
+
+/// The same as texts, `__name=version=0`.
+pub(super) fn facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
+    Ok(facts_as_packages(context, package)?.iter().map(ToString::to_string).collect())
 }
 
 /// The environment of a host-bound build and the modules that made it.

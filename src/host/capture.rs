@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::Metadata,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -36,6 +38,9 @@ pub(super) struct Captured {
     pub(super) loaded: Vec<Module>,
     /// The files that were sourced, those that these sourced in their turn, and where module files are or might be.
     pub(super) consulted: BTreeSet<PathBuf>,
+    /// Whether none of them was touched meanwhile.
+    #[serde(skip)]
+    pub(super) steady: bool,
 }
 
 /// Sources its files, does what the set says step by step, and leaves the environment after each step in a file. What
@@ -103,6 +108,7 @@ pub(super) fn capture(host: &Host, steps: &[ModuleStep], limits: Limits<'_>) -> 
         return Err(missing);
     }
     let at = fs::Scratch::new().map_err(|error| vec![error.into()])?;
+    fs::write_atomic(&at.path().join(BEGAN), b"").map_err(|error| vec![error.into()])?;
     let init = init_files(host, steps);
     let mut command = shell::bash();
     // Nobody answers for the status of what the system's own files do last.
@@ -128,6 +134,13 @@ fn verb(verb: Verb) -> &'static str {
         Verb::Load => "load",
         Verb::Unload => "unload",
     }
+}
+
+/// The file that is as old as the shell: no clock is asked but that of files.
+const BEGAN: &str = "began";
+
+fn touched(file: &Metadata) -> (i64, i64) {
+    (file.ctime(), file.ctime_nsec())
 }
 
 /// What the script left in its folder.
@@ -221,9 +234,14 @@ impl Left<'_> {
         let sourced = fs::read_if_there(&self.at.join("sourced")).ok().flatten().unwrap_or_default();
         let sourced = sourced.split(|it| *it == 0).filter_map(|it| std::str::from_utf8(it).ok()).map(PathBuf::from);
         consulted.extend(init.into_iter().chain(sourced));
-        consulted.retain(|it| it.is_absolute());
+        // What a process is handed by another is no file.
+        consulted.retain(|it| it.is_absolute() && !["/dev", "/proc"].iter().any(|place| it.starts_with(place)));
         let environment = environments.pop().unwrap_or_default();
-        Ok(Captured { environment, loaded, consulted })
+        let began = self.at.join(BEGAN).metadata().map_or((0, 0), |it| touched(&it));
+        let later =
+            |it: &PathBuf| [it.symlink_metadata(), it.metadata()].iter().flatten().any(|it| touched(it) > began);
+        let steady = !consulted.iter().any(later);
+        Ok(Captured { environment, loaded, consulted, steady })
     }
 
     /// What is wrong with a step.
