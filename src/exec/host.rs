@@ -27,6 +27,9 @@ pub enum HostPolicy {
     Expected,
 }
 
+/// How the names of inputs begin that speak of the host.
+pub(super) const INPUT: &str = "host/";
+
 /// The input that stands for all that a host which is not as expected would give.
 const UNKNOWN: &str = "host/unknown";
 
@@ -164,13 +167,16 @@ pub(super) fn virtual_packages(context: &Context) -> Result<Vec<GenericVirtualPa
     }
 }
 
-/// What the solver of a package's build and host environments is told of the host.
+/// What the solver of a package's environments is told of the host: that of its tests, too. A package that is not bound to
+/// the host may need one that is, and is told what there is; nothing has to be there for it.
 pub(super) fn facts_as_packages(context: &Context, package: &Package) -> Result<Vec<GenericVirtualPackage>, ExecError> {
-    if !package.host_bound || !has_virtual_packages(context) {
+    if !has_virtual_packages(context) {
         return Ok(Vec::new());
     }
-    match context.found(&package.modules) {
+    let set = if package.host_bound { &package.modules } else { &context.workspace.host.modules };
+    match context.found(set) {
         Ok(found) => Ok(solve::named_virtual_packages(&found.virtual_packages())?),
+        Err(errors) if !package.host_bound && !errors.is_cancelled() => Ok(Vec::new()),
         Err(errors) => expected(context, errors).map(|_| Vec::new()),
     }
 }
@@ -178,6 +184,11 @@ pub(super) fn facts_as_packages(context: &Context, package: &Package) -> Result<
 /// The same as texts, `__name=version=0`.
 pub(super) fn facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
     Ok(facts_as_packages(context, package)?.iter().map(ToString::to_string).collect())
+}
+
+/// What a resolution depends on of them: nothing for a package that is not bound to the host.
+pub(super) fn known_facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
+    if package.host_bound { facts(context, package) } else { Ok(Vec::new()) }
 }
 
 /// The environment of a host-bound build and the modules that made it.
@@ -219,12 +230,14 @@ pub(super) fn test_inputs(context: &Context, environment: &Environment) -> Resul
     if !is_host_bound(context, environment)? {
         return Ok(BTreeMap::new());
     }
-    let mut inputs = match context.found(&context.workspace.host.modules) {
-        Ok(found) => found.inputs(),
-        Err(errors) => BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)]),
-    };
-    inputs.retain(|name, _| ["modules", "environment/"].iter().any(|it| name["host/".len()..].starts_with(it)));
-    Ok(inputs)
+    match context.found(&context.workspace.host.modules) {
+        Ok(found) => {
+            let mut inputs = found.inputs();
+            inputs.retain(|name, _| name == "host/modules" || name.starts_with("host/environment/"));
+            Ok(inputs)
+        }
+        Err(errors) => Ok(BTreeMap::from([(UNKNOWN.to_owned(), expected(context, errors)?)])),
+    }
 }
 
 /// Which tag holds the run paths of host-bound packages.

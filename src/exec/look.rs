@@ -114,9 +114,12 @@ pub(super) fn changes_so_far(context: &Context, node: &Node, outputs: &Outputs) 
     };
     let inputs = inputs_of(context, node, outputs)?;
     let waiting: BTreeSet<&NodeId> = unknown_needs(context, node, outputs);
+    // Whether a test sees the host follows from the packages that are locked.
+    let of_packages =
+        |input: &str| input.starts_with(PACKAGE) || (node.kind == Kind::Test && input.starts_with(host::INPUT));
     let known = |change: &Change| match change.input.strip_prefix("needs/").or(change.input.strip_prefix("pins/")) {
         Some(need) => !waiting.iter().any(|it| it.as_str() == need),
-        None => waiting.is_empty() || !change.input.starts_with(PACKAGE),
+        None => waiting.is_empty() || !of_packages(&change.input),
     };
     let mut changes: Vec<Change> = Change::between(&record.inputs, &inputs).into_iter().filter(known).collect();
     if let Output::Package(package) = &record.output {
@@ -183,7 +186,7 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
         }
         Kind::Resolve => {
             let package = &workspace.packages[node.subject];
-            let (channels, facts) = (context.channel_names(), host::facts(context, package)?);
+            let (channels, facts) = (context.channel_names(), host::known_facts(context, package)?);
             resolve_inputs(&ResolveInputs { package, platform, channels: &channels, facts: &facts, needs: &needs })
         }
         Kind::Lock => {

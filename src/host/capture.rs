@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     HostError,
     shell::{self, Limits, Said},
-    variables::{self, LOADED},
+    variables::{self, LOADED, MODULE_FILES},
 };
 use crate::{
     base::fs,
@@ -25,6 +25,8 @@ use crate::{
 pub struct Module {
     /// Its name and version, as the module system lists it.
     pub name: String,
+    /// The module file, where the module system tells it.
+    pub file: Option<PathBuf>,
     /// The folders that came into variables with it, sorted.
     pub folders: Vec<PathBuf>,
 }
@@ -209,7 +211,7 @@ impl Left<'_> {
     fn captured(&self, init: Vec<PathBuf>) -> Result<Captured, Vec<HostError>> {
         let mut environments = self.environments().map_err(|error| vec![error])?;
         let mut loaded: Vec<Module> =
-            is_loaded(&environments[0]).map(|name| Module { name, folders: Vec::new() }).collect();
+            is_loaded(&environments[0]).map(|name| Module { name, file: None, folders: Vec::new() }).collect();
         let mut problems = Vec::new();
         for ((number, step), around) in (1..).zip(self.steps).zip(environments.windows(2)) {
             let (before, after) = (&around[0], &around[1]);
@@ -218,7 +220,7 @@ impl Left<'_> {
             loaded.retain(|it| now.contains(&it.name));
             let folders = variables::new_folders(before, after);
             for name in now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect::<Vec<_>>() {
-                loaded.push(Module { name, folders: folders.clone() });
+                loaded.push(Module { name, file: None, folders: folders.clone() });
             }
         }
         if !problems.is_empty() {
@@ -237,6 +239,12 @@ impl Left<'_> {
         // What a process is handed by another is no file.
         consulted.retain(|it| it.is_absolute() && !["/dev", "/proc"].iter().any(|place| it.starts_with(place)));
         let environment = environments.pop().unwrap_or_default();
+        // The two lists go together.
+        let files: Vec<&str> = variables::listed(&environment, MODULE_FILES).collect();
+        for (name, file) in is_loaded(&environment).zip(&files) {
+            let known = loaded.iter_mut().find(|it| it.name == name);
+            known.into_iter().for_each(|it| it.file = Some(PathBuf::from(file)));
+        }
         let began = self.at.join(BEGAN).metadata().map_or((0, 0), |it| touched(&it));
         let later =
             |it: &PathBuf| [it.symlink_metadata(), it.metadata()].iter().flatten().any(|it| touched(it) > began);

@@ -70,7 +70,7 @@ const DEFAULTS: &[&str] = &[".version", ".modulerc", ".modulerc.lua", "default"]
 pub(super) const LOADED: &str = "LOADEDMODULES";
 
 /// Where it lists the files of these modules.
-const MODULE_FILES: &str = "_LMFILES_";
+pub(super) const MODULE_FILES: &str = "_LMFILES_";
 
 /// Where it looks for modules.
 const MODULE_PATH: &str = "MODULEPATH";

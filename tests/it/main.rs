@@ -18,6 +18,7 @@ mod faults;
 mod firewall;
 mod gc;
 mod host;
+mod host_command;
 mod index;
 mod ledger;
 mod locking;

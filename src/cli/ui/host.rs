@@ -69,6 +69,10 @@ fn some(names: &[&str]) -> String {
 
 fn set(text: &mut String, found: &Found) {
     let mut rows: Vec<[String; 4]> = Vec::new();
+    for module in &found.loaded {
+        let file = module.file.as_ref().map(|it| it.display().to_string()).unwrap_or_default();
+        rows.push(["module".to_owned(), module.name.clone(), String::new(), file]);
+    }
     for (name, fact) in &found.facts {
         let version = fact.version.clone().unwrap_or_default();
         let package = fact.virtual_package.clone().unwrap_or_default();
@@ -140,8 +144,11 @@ pub(in crate::cli) fn host_json(report: &HostReport<'_>) -> Result<(), FsError> 
         .iter()
         .enumerate()
         .map(|(number, found)| {
-            let modules: Vec<Value> =
-                found.loaded.iter().map(|it| json!({ "name": it.name, "folders": it.folders })).collect();
+            let modules: Vec<Value> = found
+                .loaded
+                .iter()
+                .map(|it| json!({ "name": it.name, "file": it.file, "folders": it.folders }))
+                .collect();
             let facts: Vec<Value> = found
                 .facts
                 .iter()
