@@ -69,11 +69,20 @@ set +euT +o pipefail
 /usr/bin/env -0 >"$__envbuild_at/0.env" || exit 1
 __envbuild_n=0
 for __envbuild_step in "${__envbuild_steps[@]}"; do
+  __envbuild_known=:${LOADEDMODULES:-}: __envbuild_new=()
   type module >/dev/null 2>&1 || { : >"$__envbuild_at/without"; exit 1; }
   __envbuild_n=$((__envbuild_n + 1))
   module ${__envbuild_step%% *} "${__envbuild_step#* }" </dev/null >"$__envbuild_at/$__envbuild_n.out" 2>"$__envbuild_at/$__envbuild_n.err"
   echo $? >"$__envbuild_at/$__envbuild_n.status"
   /usr/bin/env -0 >"$__envbuild_at/$__envbuild_n.env" || exit 1
+  IFS=: read -ra __envbuild_loaded <<<"${LOADEDMODULES:-}"
+  for __envbuild_name in "${__envbuild_loaded[@]}"; do
+    case $__envbuild_known in *":$__envbuild_name:"*) ;; *) __envbuild_new+=("$__envbuild_name") ;; esac
+  done
+  ((${#__envbuild_new[@]} > 1)) || continue
+  for __envbuild_name in "${__envbuild_new[@]}"; do
+    module show "$__envbuild_name" </dev/null >"$__envbuild_at/$__envbuild_n.${__envbuild_name//\//+}.show" 2>&1
+  done
 done
 : >"$__envbuild_at/done"
 exit 0
@@ -218,10 +227,8 @@ impl Left<'_> {
             problems.extend(self.problem(number, step, (before, after)).map_err(|error| vec![error])?);
             let now: Vec<String> = is_loaded(after).collect();
             loaded.retain(|it| now.contains(&it.name));
-            let folders = variables::new_folders(before, after);
-            for name in now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect::<Vec<_>>() {
-                loaded.push(Module { name, file: None, folders: folders.clone() });
-            }
+            let new: Vec<String> = now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect();
+            loaded.extend(self.modules(number, new, &variables::new_folders(before, after)));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -250,6 +257,21 @@ impl Left<'_> {
             |it: &PathBuf| [it.symlink_metadata(), it.metadata()].iter().flatten().any(|it| touched(it) > began);
         let steady = !consulted.iter().any(later);
         Ok(Captured { environment, loaded, consulted, steady })
+    }
+
+    /// The modules that came with one step, each with the folders that the module system shows for it. One that came
+    /// alone was not asked for; what nobody tells of may be any's.
+    fn modules(&self, number: usize, names: Vec<String>, folders: &[PathBuf]) -> Vec<Module> {
+        let shown = |name: &String| self.text(&format!("{number}.{}.show", name.replace('/', "+"))).unwrap_or_default();
+        let shown: Vec<String> = names.iter().map(shown).collect();
+        let is_own = |text: &String, folder: &PathBuf| {
+            variables::mentions(text, folder) || !shown.iter().any(|it| variables::mentions(it, folder))
+        };
+        let module = |(name, text): (String, &String)| {
+            let folders = folders.iter().filter(|it| is_own(text, it)).cloned().collect();
+            Module { name, file: None, folders }
+        };
+        names.into_iter().zip(&shown).map(module).collect()
     }
 
     /// What is wrong with a step.

@@ -135,3 +135,13 @@ pub(super) fn homes(environment: &BTreeMap<String, String>, module: &str) -> BTr
     }
     homes
 }
+
+/// Whether a text names a folder, and not only one that begins like it or is inside it.
+pub(super) fn mentions(text: &str, folder: &Path) -> bool {
+    let Some(folder) = folder.to_str() else { return false };
+    let goes_on = |it: char| it.is_alphanumeric() || "-_.+/".contains(it);
+    text.match_indices(folder).any(|(at, _)| {
+        let rest = &text[at + folder.len()..];
+        !rest.strip_prefix('/').unwrap_or(rest).starts_with(goes_on)
+    })
+}
