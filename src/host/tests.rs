@@ -11,7 +11,7 @@ use super::{
     HostError, HostErrors,
     capture::{Captured, capture},
     shell::Limits,
-    variables::{new_folders, of_host},
+    variables::{mentions, new_folders, of_host},
 };
 use crate::{
     base::{Cancel, fs},
@@ -149,4 +149,15 @@ fn the_same_problem_at_two_places_is_told_twice() {
     let problem = |at: usize| HostError::Module { module: "a".to_owned(), said: String::new(), at: (at, 1).into() };
     let errors = HostErrors::new("project.toml", "12345678", vec![problem(1), problem(5), problem(1)]);
     assert_eq!(told(errors.problems()).iter().map(|it| it.1).collect::<Vec<_>>(), [Some(1), Some(5)]);
+}
+
+#[test]
+fn a_folder_is_mentioned_by_its_whole_name() {
+    let text = "prepend_path(\"PATH\",\"/opt/mpich/bin\")\nsetenv MPI {/opt/my mpi/}\nappend-path X /opt/a:/opt/b/lib";
+    for folder in ["/opt/mpich/bin", "/opt/my mpi", "/opt/a", "/opt/b/lib"] {
+        assert!(mentions(text, folder.as_ref()), "{folder}");
+    }
+    for folder in ["/opt/mpich", "/opt/mpi", "/opt/b", "/opt", "/opt/c"] {
+        assert!(!mentions(text, folder.as_ref()), "{folder}");
+    }
 }
