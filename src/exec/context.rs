@@ -223,7 +223,8 @@ impl Context {
         std::iter::once(own).chain(named.filter_map(folder)).collect()
     }
 
-    /// The virtual packages that an environment is solved with: its target's, and this machine's when it names none.
+    /// The virtual packages that an environment is solved with: its target's, and this machine's when it names none. The
+    /// facts of the project are stronger than what is found on any machine, and what a target names is stronger than they.
     ///
     /// # Errors
     /// When the machine's cannot be found out, or the target's are wrong.
@@ -239,11 +240,11 @@ impl Context {
             },
         };
         // A target is another machine with the same host software, unless it says otherwise.
-        for fact in host::virtual_packages(self)? {
-            if !packages.iter().any(|it| it.name == fact.name) {
-                packages.push(fact);
-            }
-        }
+        let named = environment.target.as_deref().unwrap_or_default();
+        let mut facts = host::virtual_packages(self)?;
+        facts.retain(|fact| !named.iter().any(|it| it.0 == fact.name.as_normalized()));
+        packages.retain(|it| !facts.iter().any(|fact| fact.name == it.name));
+        packages.extend(facts);
         packages.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(packages)
     }

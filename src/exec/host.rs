@@ -169,16 +169,21 @@ pub(super) fn virtual_packages(context: &Context) -> Result<Vec<GenericVirtualPa
 
 /// What the solver of a package's environments is told of the host: that of its tests, too. A package that is not bound to
 /// the host may need one that is, and is told what there is; nothing has to be there for it.
-pub(super) fn facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
+pub(super) fn facts_as_packages(context: &Context, package: &Package) -> Result<Vec<GenericVirtualPackage>, ExecError> {
     if !has_virtual_packages(context) {
         return Ok(Vec::new());
     }
     let set = if package.host_bound { &package.modules } else { &context.workspace.host.modules };
     match context.found(set) {
-        Ok(found) => Ok(found.virtual_packages().iter().map(|(name, version)| format!("{name}={version}")).collect()),
+        Ok(found) => Ok(solve::named_virtual_packages(&found.virtual_packages())?),
         Err(errors) if !package.host_bound && !errors.is_cancelled() => Ok(Vec::new()),
         Err(errors) => expected(context, errors).map(|_| Vec::new()),
     }
+}
+
+/// The same as texts, `__name=version=0`.
+pub(super) fn facts(context: &Context, package: &Package) -> Result<Vec<String>, ExecError> {
+    Ok(facts_as_packages(context, package)?.iter().map(ToString::to_string).collect())
 }
 
 /// What a resolution depends on of them: nothing for a package that is not bound to the host.

@@ -7,6 +7,7 @@ use rattler_conda_types::RepoDataRecord;
 use super::{
     Context, ExecError, Job, LockPolicy, build,
     environment::{locked_digest, package_digest},
+    host,
     worker::{self, Order},
 };
 use crate::{
@@ -112,7 +113,12 @@ pub(super) fn resolve(context: &Context, job: &Job) -> Result<Output, ExecError>
 /// Writes the environments into the lock file, unless it says the same already.
 fn relock(context: &Context, package: &Package, resolved: Environments) -> Result<(), ExecError> {
     let locked = context.locked()?;
-    let virtual_packages: Vec<String> = solve::host_virtual_packages()?.iter().map(ToString::to_string).collect();
+    let mut virtual_packages = solve::host_virtual_packages()?;
+    let facts = host::facts_as_packages(context, package)?;
+    virtual_packages.retain(|it| !facts.iter().any(|fact| fact.name == it.name));
+    virtual_packages.extend(facts);
+    virtual_packages.sort_by(|a, b| a.name.cmp(&b.name));
+    let virtual_packages: Vec<String> = virtual_packages.iter().map(ToString::to_string).collect();
     let mut changes = Vec::new();
     for (name, packages) in names(package).into_iter().zip([resolved.build, resolved.host]) {
         let environment = (!packages.is_empty()).then(|| LockedEnvironment {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Changes when the form of the file does, or how an environment is captured.
-const FORM: &str = "host 4";
+const FORM: &str = "host 5";
 
 /// How many are kept: sets of this project on the machines that share its folder.
 const KEPT: usize = 64;
@@ -45,8 +45,11 @@ pub(super) fn known(file: &Path, host: &Host, steps: &[ModuleStep], stamps: &Sta
     same.then_some(entry.captured)
 }
 
-/// Keeps a set for other runs. A file that cannot be written costs the next run time, not this one its result.
-pub(super) fn keep(file: &Path, host: &Host, steps: &[ModuleStep], captured: &Captured, stamps: &Stamps) {
+/// Keeps a set for other runs, unless somebody has changed meanwhile what decided about it. A file that cannot be written costs the next run time, not this one its result.
+pub(super) fn keep(file: &Path, (host, steps): (&Host, &[ModuleStep]), captured: &Captured, stamps: &Stamps) {
+    if !captured.steady {
+        return;
+    }
     let watched = captured.consulted.iter().map(|it| (it.clone(), state(it, stamps))).collect();
     let mut kept = read(file);
     if kept.entries.len() >= KEPT {

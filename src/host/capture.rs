@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::Metadata,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -38,6 +40,9 @@ pub(super) struct Captured {
     pub(super) loaded: Vec<Module>,
     /// The files that were sourced, those that these sourced in their turn, and where module files are or might be.
     pub(super) consulted: BTreeSet<PathBuf>,
+    /// Whether none of them was touched meanwhile.
+    #[serde(skip)]
+    pub(super) steady: bool,
 }
 
 /// Sources its files, does what the set says step by step, and leaves the environment after each step in a file. What
@@ -64,11 +69,20 @@ set +aeuT +o pipefail
 /usr/bin/env -0 >"$__envbuild_at/0.env" || exit 1
 __envbuild_n=0
 for __envbuild_step in "${__envbuild_steps[@]}"; do
+  __envbuild_known=:${LOADEDMODULES:-}: __envbuild_new=()
   type module >/dev/null 2>&1 || { : >"$__envbuild_at/without"; exit 1; }
   __envbuild_n=$((__envbuild_n + 1))
   module ${__envbuild_step%% *} "${__envbuild_step#* }" </dev/null >"$__envbuild_at/$__envbuild_n.out" 2>"$__envbuild_at/$__envbuild_n.err"
   echo $? >"$__envbuild_at/$__envbuild_n.status"
   /usr/bin/env -0 >"$__envbuild_at/$__envbuild_n.env" || exit 1
+  IFS=: read -ra __envbuild_loaded <<<"${LOADEDMODULES:-}"
+  for __envbuild_name in "${__envbuild_loaded[@]}"; do
+    case $__envbuild_known in *":$__envbuild_name:"*) ;; *) __envbuild_new+=("$__envbuild_name") ;; esac
+  done
+  ((${#__envbuild_new[@]} > 1)) || continue
+  for __envbuild_name in "${__envbuild_new[@]}"; do
+    module show "$__envbuild_name" </dev/null >"$__envbuild_at/$__envbuild_n.${__envbuild_name//\//+}.show" 2>&1
+  done
 done
 : >"$__envbuild_at/done"
 exit 0
@@ -105,6 +119,7 @@ pub(super) fn capture(host: &Host, steps: &[ModuleStep], limits: Limits<'_>) -> 
         return Err(missing);
     }
     let at = fs::Scratch::new().map_err(|error| vec![error.into()])?;
+    fs::write_atomic(&at.path().join(BEGAN), b"").map_err(|error| vec![error.into()])?;
     let init = init_files(host, steps);
     let mut command = shell::bash();
     // Nobody answers for the status of what the system's own files do last.
@@ -130,6 +145,13 @@ fn verb(verb: Verb) -> &'static str {
         Verb::Load => "load",
         Verb::Unload => "unload",
     }
+}
+
+/// The file that is as old as the shell: no clock is asked but that of files.
+const BEGAN: &str = "began";
+
+fn touched(file: &Metadata) -> (i64, i64) {
+    (file.ctime(), file.ctime_nsec())
 }
 
 /// What the script left in its folder.
@@ -205,10 +227,8 @@ impl Left<'_> {
             problems.extend(self.problem(number, step, (before, after)).map_err(|error| vec![error])?);
             let now: Vec<String> = is_loaded(after).collect();
             loaded.retain(|it| now.contains(&it.name));
-            let folders = variables::new_folders(before, after);
-            for name in now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect::<Vec<_>>() {
-                loaded.push(Module { name, file: None, folders: folders.clone() });
-            }
+            let new: Vec<String> = now.into_iter().filter(|it| !loaded.iter().any(|known| &known.name == it)).collect();
+            loaded.extend(self.modules(number, new, &variables::new_folders(before, after)));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -223,7 +243,8 @@ impl Left<'_> {
         let sourced = fs::read_if_there(&self.at.join("sourced")).ok().flatten().unwrap_or_default();
         let sourced = sourced.split(|it| *it == 0).filter_map(|it| std::str::from_utf8(it).ok()).map(PathBuf::from);
         consulted.extend(init.into_iter().chain(sourced));
-        consulted.retain(|it| it.is_absolute());
+        // What a process is handed by another is no file.
+        consulted.retain(|it| it.is_absolute() && !["/dev", "/proc"].iter().any(|place| it.starts_with(place)));
         let environment = environments.pop().unwrap_or_default();
         // The two lists go together.
         let files: Vec<&str> = variables::listed(&environment, MODULE_FILES).collect();
@@ -231,7 +252,26 @@ impl Left<'_> {
             let known = loaded.iter_mut().find(|it| it.name == name);
             known.into_iter().for_each(|it| it.file = Some(PathBuf::from(file)));
         }
-        Ok(Captured { environment, loaded, consulted })
+        let began = self.at.join(BEGAN).metadata().map_or((0, 0), |it| touched(&it));
+        let later =
+            |it: &PathBuf| [it.symlink_metadata(), it.metadata()].iter().flatten().any(|it| touched(it) > began);
+        let steady = !consulted.iter().any(later);
+        Ok(Captured { environment, loaded, consulted, steady })
+    }
+
+    /// The modules that came with one step, each with the folders that the module system shows for it. One that came
+    /// alone was not asked for; what nobody tells of may be any's.
+    fn modules(&self, number: usize, names: Vec<String>, folders: &[PathBuf]) -> Vec<Module> {
+        let shown = |name: &String| self.text(&format!("{number}.{}.show", name.replace('/', "+"))).unwrap_or_default();
+        let shown: Vec<String> = names.iter().map(shown).collect();
+        let is_own = |text: &String, folder: &PathBuf| {
+            variables::mentions(text, folder) || !shown.iter().any(|it| variables::mentions(it, folder))
+        };
+        let module = |(name, text): (String, &String)| {
+            let folders = folders.iter().filter(|it| is_own(text, it)).cloned().collect();
+            Module { name, file: None, folders }
+        };
+        names.into_iter().zip(&shown).map(module).collect()
     }
 
     /// What is wrong with a step.

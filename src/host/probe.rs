@@ -95,7 +95,7 @@ impl Probe {
                 if let Some(file) = self.kept.as_ref().filter(|_| self.keeps) {
                     // One at a time: each writes the whole file.
                     let _sets = self.sets.lock().expect("no thread panics while it holds the sets");
-                    cache::keep(file, host, set, &captured, stamps);
+                    cache::keep(file, (host, set), &captured, stamps);
                 }
                 captured
             }

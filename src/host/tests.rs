@@ -11,7 +11,7 @@ use super::{
     HostError, HostErrors,
     capture::{Captured, capture},
     shell::Limits,
-    variables::{new_folders, of_host},
+    variables::{mentions, new_folders, of_host},
 };
 use crate::{
     base::{Cancel, fs},
@@ -161,4 +161,15 @@ fn a_file_that_exports_everything_exports_nothing_of_ours() {
     assert_eq!(environment["SITE"], "here");
     let ours: Vec<&String> = environment.keys().filter(|it| it.contains("envbuild")).collect();
     assert!(ours.is_empty(), "{ours:?}");
+}
+
+#[test]
+fn a_folder_is_mentioned_by_its_whole_name() {
+    let text = "prepend_path(\"PATH\",\"/opt/mpich/bin\")\nsetenv MPI {/opt/my mpi/}\nappend-path X /opt/a:/opt/b/lib";
+    for folder in ["/opt/mpich/bin", "/opt/my mpi", "/opt/a", "/opt/b/lib"] {
+        assert!(mentions(text, folder.as_ref()), "{folder}");
+    }
+    for folder in ["/opt/mpich", "/opt/mpi", "/opt/b", "/opt", "/opt/c"] {
+        assert!(!mentions(text, folder.as_ref()), "{folder}");
+    }
 }

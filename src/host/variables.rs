@@ -5,10 +5,42 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What belongs to the shell or its user.
+/// What belongs to the shell, its user or its session: it may differ between two machines of one site, and no build
+/// has a use for it.
 const SHELL: &[&str] = &[
-    "BASH_ENV", "ENV", "HOME", "INFOPATH", "LANG", "LC_ALL", "LOGNAME", "MANPATH", "OLDPWD", "PWD", "SHELL", "SHLVL",
-    "TERM", "USER", "_",
+    "BASH_ENV",
+    "COLORTERM",
+    "DISPLAY",
+    "EDITOR",
+    "ENV",
+    "HISTCONTROL",
+    "HISTFILE",
+    "HISTSIZE",
+    "HOME",
+    "HOST",
+    "HOSTNAME",
+    "INFOPATH",
+    "LANG",
+    "LC_ALL",
+    "LESSOPEN",
+    "LOGNAME",
+    "LS_COLORS",
+    "MAIL",
+    "MANPATH",
+    "OLDPWD",
+    "PAGER",
+    "PROMPT_COMMAND",
+    "PS1",
+    "PWD",
+    "SHELL",
+    "SHELLOPTS",
+    "SHLVL",
+    "TERM",
+    "TMPDIR",
+    "USER",
+    "XDG_RUNTIME_DIR",
+    "XDG_SESSION_ID",
+    "_",
 ];
 
 /// How the names begin in which module systems keep their own state: Lmod's tables and settings, those of Environment
@@ -102,4 +134,14 @@ pub(super) fn homes(environment: &BTreeMap<String, String>, module: &str) -> BTr
         }
     }
     homes
+}
+
+/// Whether a text names a folder, and not only one that begins like it or is inside it.
+pub(super) fn mentions(text: &str, folder: &Path) -> bool {
+    let Some(folder) = folder.to_str() else { return false };
+    let goes_on = |it: char| it.is_alphanumeric() || "-_.+/".contains(it);
+    text.match_indices(folder).any(|(at, _)| {
+        let rest = &text[at + folder.len()..];
+        !rest.strip_prefix('/').unwrap_or(rest).starts_with(goes_on)
+    })
 }

@@ -138,27 +138,18 @@ fn check_fact(fact: &Fact, table: &Reader<'_>, problems: &mut Problems) {
     }
 }
 
-/// What solvers know of the machine and its platform without being told.
-const SOLVERS_OWN: &[&str] = &["__archspec", "__glibc", "__linux", "__osx", "__unix", "__win"];
-
-/// Two facts of one name would hide one another, and so would a fact and what solvers find out themselves.
+/// Two facts of one name would hide one another.
 fn check_virtual_packages(facts: &[Fact], problems: &mut Problems) {
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for fact in facts {
         let Some(package) = &fact.virtual_package else { continue };
         let name = package.value.to_lowercase();
-        let (reason, help) = if SOLVERS_OWN.contains(&name.as_str()) {
-            let help = "give it a name of your own, such as `__site_glibc`; what an environment's machine has is said in \
-                        [targets]";
-            (format!("solvers find `{name}` out themselves"), help)
-        } else if let Some(first) = names.insert(name.clone(), &fact.name.value) {
-            (format!("`{name}` is already that of the fact `{}`", clip(first)), "give one of the two another name")
-        } else {
-            continue;
-        };
+        let Some(first) = names.insert(name.clone(), &fact.name.value) else { continue };
+        let reason = format!("`{name}` is already that of the fact `{}`", clip(first));
+        let help = "give one of the two another name".to_owned();
         let what = format!("`virtual-package` in [host.facts.{}]", clip(&fact.name.value));
         let at = package.span.clone().into();
-        problems.push(ManifestError::InvalidHost { what, reason: clip(&reason), help: help.to_owned(), at });
+        problems.push(ManifestError::InvalidHost { what, reason: clip(&reason), help, at });
     }
 }
 

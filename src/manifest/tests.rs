@@ -155,10 +155,6 @@ const BAD_TOO: &[(&str, &str)] = &[
         "virtual_package_of_two_facts",
         "[project]\nname = \"a\"\n[host.facts.a]\ncommand = \"x\"\nvirtual-package = \"__mpi\"\n[host.facts.b]\ncommand = \"y\"\nvirtual-package = \"__MPI\"\n",
     ),
-    (
-        "virtual_package_of_the_solver",
-        "[project]\nname = \"a\"\n[host.facts.a]\ncommand = \"x\"\nvirtual-package = \"__glibc\"\n",
-    ),
     ("external_version_with_a_hyphen", "[project]\nname = \"a\"\n\n[host.externals.mpich]\nversion = \"4.3-rc1\"\n"),
     ("external_without_a_version", "[project]\nname = \"a\"\n\n[host.externals.mpich]\n"),
     ("external_version", "[project]\nname = \"a\"\n\n[host.externals.mpich]\nversion = \"4.*\"\n"),

@@ -109,3 +109,18 @@ fn what_is_kept_is_thrown_away_when_it_is_damaged() {
     site.project.run(&["plan"]).success();
     assert!(!file.exists());
 }
+
+#[test]
+fn what_is_changed_while_it_is_read_is_not_believed() {
+    let Some(site) = Site::lmod() else { return };
+    // The module file replaces itself when it is loaded, as an installation does that happens at that moment.
+    let text =
+        "setenv MPI_VERSION 4.0\nexec sh -c {printf '#%%Module1.0\\nsetenv MPI_VERSION 4.1\\n' >'@/modules/mpich/4.0'}";
+    site.tcl("mpich/4.0", text);
+    site.manifest("modules = [\"mpich\"]", &[("plain", "")]);
+    site.build();
+    assert_eq!(site.seen("plain")["MPI_VERSION"], "4.0");
+    assert_eq!(changes(&site), "host/environment/MPI_VERSION changed");
+    assert_eq!((site.seen("plain")["MPI_VERSION"].as_str(), site.shells()), ("4.1", 2));
+    assert_eq!(site.shells_without_work(), 0);
+}

@@ -166,6 +166,23 @@ virtual-packages = { __glibc = \"2.28\" }
 }
 
 #[test]
+fn a_fact_is_stronger_than_what_is_found_on_the_machine() {
+    let Some(site) = Site::lmod() else { return };
+    site.manifest("[host.facts.libc]\ncommand = \"echo 2.5\"\nvirtual-package = \"__glibc\"", &[("tool", "")]);
+    let recipe = site.project.read("recipes/tool/recipe.yaml");
+    let needs = "requirements:\n  run:\n    - __glibc >=2.17\n";
+    site.project.write("recipes/tool/recipe.yaml", &format!("{recipe}{needs}"));
+    let text = site.project.read("project.toml");
+    let here = "\n[environments.env]\ndependencies = [\"tool\"]\n";
+    site.project.write("project.toml", &format!("{text}{here}"));
+    let said = site.project.run(&["lock"]).failure(1).stderr;
+    assert!(said.contains("__glibc >=2.17"), "{said}");
+    let there = "target = \"new\"\n[targets.new]\nvirtual-packages = { __glibc = \"2.28\" }\n";
+    site.project.write("project.toml", &format!("{text}{here}{there}"));
+    site.project.run(&["lock"]).success();
+}
+
+#[test]
 fn the_environments_of_a_build_are_solved_with_facts() {
     let Some(site) = Site::lmod() else { return };
     site.write("version", "8.1\n");

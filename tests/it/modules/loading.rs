@@ -73,6 +73,35 @@ fn lua_and_what_a_module_loads_itself() {
 }
 
 #[test]
+fn each_of_several_modules_has_the_folders_that_it_brought() {
+    for site in sites() {
+        site.tcl("zlib/1.3", "prepend-path LD_LIBRARY_PATH @/zlib/lib");
+        site.tcl("mpich/4.0", "module load zlib\nprepend-path LD_LIBRARY_PATH @/mpich/lib\nsetenv MPI_DIR @/mpich");
+        site.tcl("site/1", "module load mpich");
+        site.tcl("hdf5/1", "setenv HDF5_DIR @/hdf5");
+        site.manifest("modules = [\"site\", \"hdf5\"]", &[("plain", "")]);
+        site.build();
+        let host = site.project.run(&["host", "--format", "json"]).success().json();
+        let here = site.path("");
+        let folders = |module: &serde_json::Value| {
+            let all = module["folders"].as_array().unwrap().iter().map(|it| it.as_str().unwrap());
+            all.map(|it| it.replace(here.to_str().unwrap(), "")).collect::<Vec<_>>().join(" ")
+        };
+        let modules = host["sets"][0]["modules"].as_array().unwrap();
+        let mut told: Vec<(&str, String)> =
+            modules.iter().map(|it| (it["name"].as_str().unwrap(), folders(it))).collect();
+        told.sort();
+        let expected = [
+            ("hdf5/1", "hdf5".to_owned()),
+            ("mpich/4.0", "mpich mpich/lib".to_owned()),
+            ("site/1", String::new()),
+            ("zlib/1.3", "zlib/lib".to_owned()),
+        ];
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
 fn any_value_of_a_variable_arrives_as_it_is() {
     let values = [
         ("PLAIN", "text"),
