@@ -11,7 +11,7 @@ use super::{
     c_library::{is_c_library, needed_version, newest},
     identity,
 };
-use crate::elf::{Found, Loader, Object};
+use crate::elf::{Found, Loader, Object, Rule};
 
 /// A package in a prefix.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ pub fn make(request: &Request<'_>) -> Result<Made, LedgerError> {
         prefix: request.prefix.canonicalize().unwrap_or_else(|_| request.prefix.to_owned()),
         own: request.files.iter().map(|it| request.prefix.join(it)).collect(),
         loader: Loader::new(request.library_path),
+        bare: Loader::new(None),
         needs: BTreeMap::new(),
         libraries: BTreeMap::new(),
     };
@@ -84,6 +85,8 @@ struct Search<'a> {
     prefix: PathBuf,
     own: BTreeSet<PathBuf>,
     loader: Loader,
+    /// One without the folders of `LD_LIBRARY_PATH`.
+    bare: Loader,
     needs: BTreeMap<(PathBuf, String), Option<PathBuf>>,
     libraries: BTreeMap<(String, PathBuf), HostLibrary>,
 }
@@ -100,7 +103,7 @@ impl Search<'_> {
             for name in &object.linkage.needed {
                 let is_new = !loaded.contains_key(name);
                 if is_new {
-                    let found = self.loader.find(name, &object);
+                    let found = self.find(name, &object);
                     let found = found.map(|it| Found { path: self.place(&it.path), by: it.by });
                     loaded.insert(name.clone(), found);
                 }
@@ -130,6 +133,18 @@ impl Search<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the loader finds. Modules set `LD_LIBRARY_PATH`, which comes before a `DT_RUNPATH`; where both lead to the
+    /// same file, it is the file's own run path that finds it without the modules, too.
+    fn find(&mut self, name: &str, object: &Object) -> Option<Found> {
+        let found = self.loader.find(name, object)?;
+        if found.by != Rule::LibraryPath {
+            return Some(found);
+        }
+        let real = |it: &Found| it.path.canonicalize().ok();
+        let own = self.bare.find(name, object).filter(|it| it.by == Rule::Runpath && real(it) == real(&found));
+        Some(own.unwrap_or(found))
     }
 
     /// The path without `..`, where it stays inside the prefix.

@@ -243,3 +243,23 @@ fn versions_are_told_by_the_names_of_files() {
         assert_eq!(version(Path::new("/x").join(name).as_path()).as_deref(), expected, "{name}");
     }
 }
+
+#[test]
+fn a_run_path_of_its_own_counts_where_a_module_leads_to_the_same_library() {
+    let place = Place::new();
+    place.library("opt/mpi/lib/libmpi.so.12", &[]);
+    place.library("prefix/lib/libours.so", &["@/opt/mpi/lib/libmpi.so.12", RUNPATH, "-Wl,-rpath,@/opt/mpi/lib"]);
+    let folder = place.text("opt/mpi/lib");
+    let by = |library_path: &str| {
+        let made = place.make(&["lib/libours.so"], Some(library_path), &[]);
+        find(&made, "libmpi.so.12").unwrap().clone()
+    };
+    // What a module says does not have to be there when the package is used.
+    let library = by(&folder);
+    assert_eq!((library.found, &library.path), (Rule::Runpath, &place.path("opt/mpi/lib/libmpi.so.12")));
+    assert!(place.state(&library, None).is_same());
+    // Another file is that of the module.
+    place.library("opt/fabric/lib/libmpi.so.12", &[]);
+    let library = by(&place.text("opt/fabric/lib"));
+    assert_eq!((library.found, &library.path), (Rule::LibraryPath, &place.path("opt/fabric/lib/libmpi.so.12")));
+}
