@@ -159,6 +159,9 @@ fn offenders(output: &Output, needs: &[Need], paths: &PathsJson, allowed: &GlobV
         let package = output.staging_library_name_map.as_ref()?.find_package(path)?;
         run.contains(&package).then_some(())
     };
+    // What a staging output left in the prefix is packaged by several outputs, which are not installed here.
+    let is_output = |it: &PackageName| it != output.name() && output.build_configuration.subpackages.contains_key(it);
+    let by_sibling = !output.recipe.staging_caches.is_empty() && run.iter().any(is_output);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for Need { file, name, found: place } in needs {
         let inside = place.as_deref().and_then(|it| it.strip_prefix(prefix).ok());
@@ -167,6 +170,7 @@ fn offenders(output: &Output, needs: &[Need], paths: &PathsJson, allowed: &GlobV
             (_, Some(inside)) => match owners.get(inside) {
                 Some(owner) if run.contains(*owner) => continue,
                 Some(owner) => format!("{name} of the package {}, which it does not require", owner.as_normalized()),
+                None if by_sibling => continue,
                 None => format!("{name}, which is in no package"),
             },
             _ if is_c_library(name) || has_own(name) || staged(Path::new(name)).is_some() => continue,

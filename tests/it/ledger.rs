@@ -409,3 +409,43 @@ fn the_place_of_the_ledgers_is_not_for_packages() {
     let ran = site.project.run(&["build", "plain"]).failure(1);
     ran.says("`plain` packages `share/envbuild/host/plain.json`, which envbuild writes itself");
 }
+
+/// A library and a program that needs it, installed by one script and packaged apart.
+const STAGED: &str = "\
+recipe: {name: staged, version: 1.0.0}
+outputs:
+  - staging: {name: all}
+    build:
+      script:
+        - mkdir -p $PREFIX/bin $PREFIX/lib
+        - printf 'int ours(void) { return 40; }' > ours.c
+        - cc -shared -fPIC -Wl,-soname,libstaged.so -o $PREFIX/lib/libstaged.so ours.c
+        - printf 'int ours(void); int main(void) { return ours(); }' > main.c
+        - cc -o $PREFIX/bin/staged main.c -L$PREFIX/lib -lstaged -Wl,-rpath,$PREFIX/lib
+  - package: {name: libstaged}
+    inherit: all
+    build: {files: [lib/**]}
+  - package: {name: staged}
+    inherit: all
+    build: {files: [bin/**]}
+    requirements:
+      run: [\"${{ pin_subpackage('libstaged', exact=true) }}\"]
+";
+
+#[test]
+fn what_one_script_installs_may_be_packaged_apart() {
+    let site = Site::new(ALLOWED);
+    site.project.edit(
+        "project.toml",
+        "[recipes.plain]",
+        "[recipes.staged]\npath = \"recipes/staged\"\n[recipes.plain]",
+    );
+    site.project.edit("project.toml", "\"plain\"]\n", "\"staged\"]\n");
+    site.project.write("recipes/staged/recipe.yaml", STAGED);
+    site.project.run(&["install"]).success();
+    assert_eq!(site.project.run(&["run", "-q", "env", "--", "staged"]).status, Some(40));
+    // Without the requirement nobody brings it.
+    let alone = STAGED.split("    requirements:").next().unwrap();
+    site.project.write("recipes/staged/recipe.yaml", alone);
+    site.project.run(&["build", "staged"]).failure(1).says("libstaged.so, which is in no package: bin/staged");
+}
