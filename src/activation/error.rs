@@ -66,10 +66,7 @@ pub enum Problem {
     #[error("`{script}` ends the shell that sources it{when}{said}")]
     #[diagnostic(
         code(envbuild::activation::ends),
-        help(
-            "use neither `exit` nor a variable that may be unset: write `${{NAME-}}`, because people activate under \
-             `set -u` too"
-        )
+        help("use neither `exit` nor `exec`: what follows in the shell of whoever activates would not run")
     )]
     Ends { script: String, when: &'static str, said: String },
     /// A script does not come to its end.
