@@ -9,7 +9,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "fetch", "install", "lock", "pack", "solve"],
+    &["build", "channel", "fetch", "install", "lock", "needs", "pack", "solve"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -27,13 +27,15 @@ const ANY: &[&str] = &[""];
 
 /// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
+    ("archspec", &["needs/"]),
     ("blake3", ANY),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("globset", &["needs/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
-    ("memchr", &["elf/", "pack/"]),
+    ("memchr", &["elf/", "needs/", "pack/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
     ("rattler", &["build/", "install/"]),
@@ -55,7 +57,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "pack/", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "needs/", "pack/", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
