@@ -11,6 +11,7 @@ pub mod conda;
 pub mod elf;
 pub mod http;
 pub mod rt;
+pub mod tree;
 
 pub mod manifest;
 pub mod recipe;
@@ -32,6 +33,7 @@ pub mod install;
 pub mod lock;
 pub mod pack;
 pub mod solve;
+pub mod unpack;
 
 pub mod exec;
 
