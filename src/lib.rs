@@ -11,6 +11,7 @@ pub mod conda;
 pub mod elf;
 pub mod http;
 pub mod rt;
+pub mod tree;
 
 pub mod manifest;
 pub mod recipe;
@@ -33,6 +34,7 @@ pub mod lock;
 pub mod needs;
 pub mod pack;
 pub mod solve;
+pub mod unpack;
 
 pub mod exec;
 

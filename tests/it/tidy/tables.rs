@@ -4,12 +4,12 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "conda", "elf", "http", "manifest", "recipe"],
+    &["activation", "conda", "elf", "http", "manifest", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "fetch", "install", "lock", "needs", "pack", "solve"],
+    &["build", "channel", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -20,7 +20,8 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] = &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt"];
+pub(super) const UNDER_WRAPPERS: &[&str] =
+    &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -35,7 +36,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
-    ("memchr", &["elf/", "needs/", "pack/"]),
+    ("memchr", &["elf/", "needs/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
     ("rattler", &["build/", "install/"]),
@@ -57,7 +58,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "needs/", "pack/", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
@@ -66,7 +67,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["conda/", "pack/"]),
+    ("tar", &["conda/", "pack/", "unpack/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -75,7 +76,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["conda/", "pack/"]),
+    ("zstd", &["conda/", "pack/", "unpack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.
