@@ -21,7 +21,7 @@ mod verdict;
 
 pub use error::NeedsError;
 pub use model::{Constraint, Cpu, FILE, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols};
-pub use scan::{Source, of_files, of_folder};
+pub use scan::{Source, of_entries, of_files, of_folder};
 pub use stream::Stream;
 pub use target::Target;
 pub use verdict::{Kind, Unfixable, Violation, unsaid, violations};

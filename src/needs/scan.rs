@@ -1,6 +1,7 @@
 //! Looks at the files of a tree, in parallel.
 
 use std::{
+    io::Read as _,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
@@ -17,6 +18,7 @@ use crate::{
     base::{FsError, fs},
     elf::{self, Demands, ElfError, Pieces},
     ledger::Ledger,
+    tree::{Content, Entries, Entry},
 };
 
 /// Where the bytes of a file are.
@@ -85,6 +87,47 @@ pub fn of_files(files: &[(Vec<u8>, Source)], links: Vec<(Vec<u8>, Vec<u8>)>) -> 
         gathered.add(name, told);
     }
     Ok(gathered.needs())
+}
+
+/// What a tree that is ready to be written needs.
+///
+/// # Errors
+/// As for [`of_folder`].
+pub fn of_entries(entries: &Entries) -> Result<Needs, NeedsError> {
+    let told: Vec<Option<Told>> = entries
+        .par_iter()
+        .map(|(name, entry)| match entry {
+            Entry::File(file) => ask_content(name, &file.content).map(Some),
+            Entry::Folder | Entry::Link(_) => Ok(None),
+        })
+        .collect::<Result<_, _>>()?;
+    let mut gathered = Gathered::default();
+    for ((name, entry), told) in entries.iter().zip(told) {
+        match (entry, told) {
+            (Entry::Link(target), _) => gathered.links.push((name.clone(), target.clone())),
+            (_, Some(told)) => gathered.add(name, told),
+            _ => {}
+        }
+    }
+    Ok(gathered.needs())
+}
+
+/// Another prefix in a file leaves its headers where they are, so an ELF file is looked at where it comes from.
+fn ask_content(name: &[u8], content: &Content) -> Result<Told, NeedsError> {
+    if is_text(name) {
+        let fail = |error| FsError::new("read", String::from_utf8_lossy(name).into_owned(), error);
+        let mut bytes = Vec::new();
+        content.open()?.read_to_end(&mut bytes).map_err(fail)?;
+        return read(name, &bytes);
+    }
+    let mut inner = content;
+    while let Content::Spliced { inner: next, .. } = inner {
+        inner = next;
+    }
+    match inner {
+        Content::Made(bytes) => look(name, &bytes[..]),
+        other => other.path().map_or(Ok(Told::Nothing), |path| judged(elf::demands(path))),
+    }
 }
 
 fn ask(name: &[u8], source: &Source) -> Result<Told, NeedsError> {
