@@ -10,7 +10,7 @@ use crate::{base::FsError, elf::ElfError, ledger::LedgerError};
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum NeedsError {
     /// The file of an archive is not what envbuild has written.
-    #[error("`{}` is no list of what an environment needs: {reason}", super::FILE)]
+    #[error("`{}` is no list of what an environment needs: {reason}", crate::tree::NEEDS)]
     #[diagnostic(
         code(envbuild::needs::file),
         help("the archive was changed, or another version of envbuild has made it: pack the environment again")

@@ -20,7 +20,7 @@ mod tests;
 mod verdict;
 
 pub use error::NeedsError;
-pub use model::{Constraint, Cpu, FILE, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols};
+pub use model::{Constraint, Cpu, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols};
 pub use scan::{Source, of_entries, of_files, of_folder};
 pub use stream::Stream;
 pub use target::Target;

@@ -10,9 +10,6 @@ use crate::elf::Level;
 /// The version of the format.
 pub const FORMAT: u32 = 1;
 
-/// Its name in an archive.
-pub const FILE: &str = "conda-meta/envbuild/needs.json";
-
 /// What a tree needs of the machine that it runs on.
 #[derive(Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {

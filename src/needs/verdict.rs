@@ -1,5 +1,7 @@
 //! Holds what a tree needs against what a machine has.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{
@@ -50,6 +52,33 @@ pub enum Kind {
     Prefix,
 }
 
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, file, package, needs, has, newest } = self;
+        match (file, package) {
+            (Some(file), Some(package)) => write!(f, "{file} of {package}")?,
+            (Some(file), None) => write!(f, "{file}, which is not of a package,")?,
+            (None, Some(package)) => f.write_str(package)?,
+            (None, None) => f.write_str("the environment")?,
+        }
+        match kind {
+            Kind::Platform => write!(f, " is for {needs}")?,
+            Kind::Prefix => write!(f, " names the prefix in a way that cannot be changed: {needs}")?,
+            _ => write!(f, " needs {needs}")?,
+        }
+        match (kind, has) {
+            (Kind::Prefix, _) => {}
+            (Kind::Lacking, Some(_)) => f.write_str(", and the environment's own is older")?,
+            (_, Some(has)) => write!(f, ", and there is {has}")?,
+            (_, None) => f.write_str(", and there is none")?,
+        }
+        match newest {
+            Some(newest) => write!(f, "; the newest that would fit is {newest}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A file that names the prefix in a way that cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfixable {
@@ -95,7 +124,26 @@ pub fn unsaid(needs: &Needs, target: &Target) -> Vec<String> {
             unsaid.push(it.name.clone());
         }
     }
+    for name in needs.virtual_packages.iter().map(|it| named(&it.spec)) {
+        if is_fact(name) && target.virtual_package(name).is_none() && !unsaid.iter().any(|it| it == name) {
+            unsaid.push(name.to_owned());
+        }
+    }
     unsaid
+}
+
+/// The virtual packages that conda knows. A machine that does not name one of them has none; others are facts that only
+/// a project knows, and a target that says nothing of them may well have them.
+const KNOWN: [&str; 9] =
+    ["__archspec", "__conda", "__cuda", "__cuda_arch", "__glibc", "__linux", "__osx", "__unix", "__win"];
+
+fn is_fact(name: &str) -> bool {
+    !KNOWN.contains(&name)
+}
+
+/// The name in a spec.
+fn named(spec: &str) -> &str {
+    spec.split([' ', '=', '<', '>', '!', '~', '[']).next().unwrap_or_default()
 }
 
 fn of_packages(needs: &Needs, target: &Target) -> Vec<Violation> {
@@ -110,8 +158,11 @@ fn of_packages(needs: &Needs, target: &Target) -> Vec<Violation> {
             newest: None,
         });
     }
-    for constraint in needs.virtual_packages.iter().filter(|it| !target.meets(&it.spec, it.optional)) {
-        let name = constraint.spec.split([' ', '=', '<', '>', '!', '~']).next().unwrap_or_default();
+    for constraint in &needs.virtual_packages {
+        let name = named(&constraint.spec);
+        if target.meets(&constraint.spec, constraint.optional || is_fact(name)) {
+            continue;
+        }
         let has =
             target.virtual_package(name).map(|it| shown(name, &it.version.to_string(), &it.build_string.to_string()));
         found.extend(constraint.packages.iter().map(|package| Violation {
@@ -152,7 +203,7 @@ fn of_file(file: &FileNeeds, needs: &Needs, target: &Target) -> Vec<Violation> {
     }
     for lacking in &file.lacking {
         let needs = format!("{} of {}", lacking.version, lacking.library);
-        add(Kind::Lacking, needs, Some(format!("an older {} in the environment", lacking.library)));
+        add(Kind::Lacking, needs, Some(lacking.library.clone()));
     }
     for library in file.libraries.iter().filter(|it| !target.has_library(it) && !is_host(it)) {
         if is_driver(library) {
