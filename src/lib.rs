@@ -6,6 +6,7 @@
 //! `tests/it/tidy.rs` holds the walls.
 
 pub mod activation;
+pub mod archive;
 pub mod base;
 pub mod conda;
 pub mod elf;

@@ -4,7 +4,7 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "conda", "elf", "http", "manifest", "recipe", "tree"],
+    &["activation", "archive", "conda", "elf", "http", "manifest", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
@@ -21,7 +21,7 @@ pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
 pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
+    &["activation", "archive", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -29,11 +29,14 @@ const ANY: &[&str] = &[""];
 /// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("blake3", ANY),
+    ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("flate2", &["archive/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
+    ("lzma_rust2", &["archive/"]),
     ("memchr", &["elf/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
@@ -60,7 +63,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    ("rustix", &["activation/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
@@ -74,7 +77,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["conda/", "pack/", "unpack/"]),
+    ("zstd", &["archive/", "conda/", "pack/", "unpack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.
