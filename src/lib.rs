@@ -32,6 +32,7 @@ pub mod channel;
 pub mod fetch;
 pub mod install;
 pub mod lock;
+pub mod needs;
 pub mod pack;
 pub mod solve;
 pub mod unpack;

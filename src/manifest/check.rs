@@ -84,15 +84,35 @@ fn check_target(target: &Target, problems: &mut Problems) {
             let (name, at) = (clip(&package.value), package.span.clone().into());
             problems.push(ManifestError::InvalidVirtualPackage { name, help, at });
         }
-        if let Err(error) = Version::from_str(&version.value) {
-            problems.push(ManifestError::InvalidVersion {
-                name: clip(&package.value),
-                version: clip(&version.value),
-                reason: clip(&error.to_string()),
-                at: version.span.clone().into(),
-            });
+        // A build string may follow, as in `1=x86_64_v3`.
+        let (number, build) = version.value.split_once('=').unwrap_or((&version.value, "0"));
+        check_version(package, version, number, problems);
+        if build.is_empty() || !build.chars().all(|it| it.is_ascii_alphanumeric() || "_.+".contains(it)) {
+            invalid_version(package, version, "no build string follows the `=`", problems);
         }
     }
+    for (kind, version) in &target.symbols {
+        if version.value.split('.').all(|it| it.parse::<u64>().is_ok()) {
+            check_version(kind, version, &version.value, problems);
+        } else {
+            invalid_version(kind, version, "versions of symbols are numbers with dots", problems);
+        }
+    }
+}
+
+fn check_version(name: &Spanned<String>, version: &Spanned<String>, text: &str, problems: &mut Problems) {
+    if let Err(error) = Version::from_str(text) {
+        invalid_version(name, version, &error.to_string(), problems);
+    }
+}
+
+fn invalid_version(name: &Spanned<String>, version: &Spanned<String>, reason: &str, problems: &mut Problems) {
+    problems.push(ManifestError::InvalidVersion {
+        name: clip(&name.value),
+        version: clip(&version.value),
+        reason: clip(reason),
+        at: version.span.clone().into(),
+    });
 }
 
 fn check_environment(

@@ -224,4 +224,8 @@ pub struct Target {
     pub platform: Option<Spanned<String>>,
     /// Key `virtual-packages`: names that start with `__`, and their versions.
     pub virtual_packages: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Globs of libraries that it has, or that nobody will miss there.
+    pub libraries: Vec<Spanned<String>>,
+    /// Kinds of symbols such as `GLIBCXX`, and the newest version that its libraries have.
+    pub symbols: Vec<(Spanned<String>, Spanned<String>)>,
 }

@@ -29,7 +29,7 @@ const ENVIRONMENT: Keys = Keys {
     known: &["matrix", "from", "dependencies", "target", "test", "pack", "dest-prefix"],
     later: &["pypi-dependencies"],
 };
-const TARGET: Keys = Keys { known: &["platform", "virtual-packages"], later: &[] };
+const TARGET: Keys = Keys { known: &["platform", "virtual-packages", "libraries", "symbols"], later: &[] };
 
 /// Reads the bytes of a project.toml. `file_name` only names the file in the report.
 ///
@@ -190,13 +190,24 @@ fn environment(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problem
 
 fn target(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problems) -> Target {
     table.only(&TARGET, problems);
-    let mut virtual_packages = Vec::new();
-    if let Some(packages) = table.table("virtual-packages", problems) {
-        for (package, item) in packages.entries() {
-            let what = format!("the version of `{}`", clip(&package.value));
-            let version = packages.string_of(&what, Entry::of(item, package.span.clone()), problems);
-            virtual_packages.extend(version.map(|version| (package, version)));
+    Target {
+        name,
+        platform: table.string("platform", problems),
+        virtual_packages: versions(table, "virtual-packages", problems),
+        libraries: table.strings("libraries", problems).unwrap_or_default(),
+        symbols: versions(table, "symbols", problems),
+    }
+}
+
+/// A table of names with versions.
+fn versions(table: &Reader<'_>, key: &str, problems: &mut Problems) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let mut versions = Vec::new();
+    if let Some(named) = table.table(key, problems) {
+        for (name, item) in named.entries() {
+            let what = format!("the version of `{}`", clip(&name.value));
+            let version = named.string_of(&what, Entry::of(item, name.span.clone()), problems);
+            versions.extend(version.map(|version| (name, version)));
         }
     }
-    Target { name, platform: table.string("platform", problems), virtual_packages }
+    versions
 }
