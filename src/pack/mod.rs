@@ -31,6 +31,6 @@ mod unpack;
 
 pub use archive::{PackRequest, Packed, has_checksum, pack};
 pub use error::PackError;
-pub use peek::files_in;
+pub use peek::{files_in, files_that};
 pub use placeholder::{PLACEHOLDER_MAX, placeholder};
 pub use unpack::{UnpackRequest, Unpacked, unpack};

@@ -16,6 +16,14 @@ const LONGEST: u64 = 64 << 20;
 /// # Errors
 /// When the archive is not one of ours, is damaged, or cannot be read.
 pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, PackError> {
+    files_that(archive, &|name| name.rsplit_once('/').is_some_and(|(at, _)| at == folder))
+}
+
+/// The regular files of an archive whose names are wanted, with their bytes, in its order. Nothing is written.
+///
+/// # Errors
+/// When the archive is not one of ours, is damaged, or cannot be read.
+pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, PackError> {
     let path = || archive.to_owned();
     let damaged = |source| PackError::Damaged { path: path(), source };
     let file = File::open(archive).map_err(|error| FsError::new("read", archive, error))?;
@@ -36,7 +44,7 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
         is_first = false;
         let Some(Member { name, kind, info, mut data }) = next else { return Ok(found) };
         let name = String::from_utf8_lossy(&name).into_owned();
-        if kind != Kind::File || info.size > LONGEST || name.rsplit_once('/').is_none_or(|(at, _)| at != folder) {
+        if kind != Kind::File || info.size > LONGEST || !wanted(&name) {
             continue;
         }
         let mut bytes = Vec::new();
