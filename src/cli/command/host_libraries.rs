@@ -39,10 +39,7 @@ fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
             return Ok(ledger::of_prefix(&prefix)?);
         }
     }
-    let path = match &world.global.directory {
-        Some(folder) => folder.join(what),
-        None => what.to_owned(),
-    };
+    let path = world.path(what);
     if path.is_file() {
         let files = pack::files_in(&path, ledger::FOLDER)?;
         let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &path.join(file));
@@ -52,17 +49,21 @@ fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
         return Ok(ledger::of_prefix(&path)?);
     }
     match (name, root) {
-        (Some(name), Ok(_)) => Err(unknown(world, name)?),
+        (Some(name), Ok(_)) => Err(unknown(world, name, |name| UsageError::NotInstalled(name.to_owned()).into())?),
         _ => Err(UsageError::NoEnvironment(path).into()),
     }
 }
 
-/// Why a name means nothing that could be looked at.
-fn unknown(world: &World, name: &str) -> miette::Result<miette::Report> {
+/// Why a name means nothing that could be looked at: `missing` says it of an environment that the project has.
+pub(super) fn unknown(
+    world: &World,
+    name: &str,
+    missing: impl Fn(&str) -> miette::Report,
+) -> miette::Result<miette::Report> {
     let project = project::load(&world.global, &world.environment, &[])?;
     let names: Vec<&str> = project.workspace.environments.iter().map(|it| it.name.as_str()).collect();
     if names.contains(&name) {
-        return Ok(UsageError::NotInstalled(name.to_owned()).into());
+        return Ok(missing(name));
     }
     Ok(UsageError::unknown_environment(name, closest(name, names.iter().copied()), &names).into())
 }
