@@ -6,11 +6,13 @@
 //! `tests/it/tidy.rs` holds the walls.
 
 pub mod activation;
+pub mod archive;
 pub mod base;
 pub mod conda;
 pub mod elf;
 pub mod http;
 pub mod rt;
+pub mod tree;
 
 pub mod manifest;
 pub mod recipe;
@@ -33,6 +35,7 @@ pub mod install;
 pub mod lock;
 pub mod pack;
 pub mod solve;
+pub mod unpack;
 
 pub mod exec;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     base::LockError, channel::ChannelError, exec::ExecError, host::HostErrors, manifest::ManifestErrors,
-    pack::PackError, plan::PlanError, store::StoreError, workspace::WorkspaceErrors,
+    plan::PlanError, store::StoreError, unpack::UnpackError, workspace::WorkspaceErrors,
 };
 
 /// How the program ends.
@@ -56,7 +56,7 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if let Some(ExecError::Cancelled) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(PackError::Stopped) = error.downcast_ref() {
+    if let Some(UnpackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
     if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =

@@ -4,8 +4,9 @@
 use super::{Context, ExecError, Job, environment};
 use crate::{
     install::{self, InstallRequest},
-    pack::{self, PLACEHOLDER_MAX, PackRequest, placeholder},
+    pack::{self, PackRequest},
     store::Output,
+    tree::{PLACEHOLDER_MAX, placeholder},
 };
 
 pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
@@ -33,9 +34,13 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let archive = context.archive(environment);
-    let packed = pack::pack(&PackRequest {
-        staging: &staging,
+    let packed = pack::pack(PackRequest {
+        entries: pack::of_prefix(&staging)?,
         placeholder: &placeholder,
+        dest_prefix: None,
+        foreign: std::slice::from_ref(&staging),
+        needs: b"{}\n",
+        more: &[],
         archive: &archive,
         level: context.settings.level,
         threads: context.settings.cpus.max(1),

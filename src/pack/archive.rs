@@ -11,22 +11,31 @@ use std::{
 use rattler_digest::{Sha256, digest::Digest as _};
 
 use super::{
-    contents,
-    entries::{Content, Entries, Entry, File},
+    contents::{self, Additions},
     error::PackError,
-    placeholder::is_placeholder,
-    relocation::HEAD,
     scripts::Scripts,
 };
-use crate::base::{Digest, FsError, Scratch, fs};
+use crate::{
+    base::{Digest, FsError, Scratch, fs},
+    tree::{EPOCH, Entries, Entry, File, HEAD, PrefixFault, is_placeholder, prefix_fault},
+};
 
 /// What to pack, and where to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PackRequest<'a> {
-    /// An installed prefix whose files all name the placeholder as their prefix.
-    pub staging: &'a Path,
-    /// That placeholder; see [`placeholder`](super::placeholder()).
+    /// An environment's files, which all name the placeholder as their prefix.
+    pub entries: Entries,
+    /// That placeholder; see [`placeholder`](crate::tree::placeholder()).
     pub placeholder: &'a str,
+    /// The only path at which the environment can be used right away, written into its files: it can be mounted there,
+    /// and still be moved by `conda-unpack`.
+    pub dest_prefix: Option<&'a str>,
+    /// Folders of this machine that no file may name.
+    pub foreign: &'a [PathBuf],
+    /// What the environment needs of a machine, as JSON.
+    pub needs: &'a [u8],
+    /// More files for the folder `conda-meta/envbuild`.
+    pub more: &'a [(String, Vec<u8>)],
     /// The archive to write; its checksum goes beside it, with `.sha256` added to the name.
     pub archive: &'a Path,
     /// The compression level of zstd.
@@ -52,6 +61,8 @@ pub struct Packed {
     pub sha256: String,
     /// How many regular files it holds.
     pub files: u64,
+    /// The digest that names the tree in it, whatever the format.
+    pub tree: Digest,
     /// The blake3 digest of its bytes.
     pub digest: Digest,
 }
@@ -59,15 +70,30 @@ pub struct Packed {
 /// Writes a prefix as a `.tar.zst` that `tar` can unpack, and its checksum beside it. Both are whole or absent.
 ///
 /// # Errors
-/// When the staging folder is no prefix, holds what no archive can hold or names its own path, when a request's value
-/// cannot be used, or a file cannot be read or written.
-pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
+/// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read or written.
+pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }
     let scripts = Scripts { placeholder: request.placeholder, name: request.name, variables: request.variables };
     scripts.check()?;
-    let entries = contents::of(request.staging, &scripts, request.platform)?;
+    if let Some(fault) = request.dest_prefix.and_then(|it| prefix_fault(Path::new(it), request.placeholder.len())) {
+        let prefix = request.dest_prefix.unwrap_or_default().into();
+        return Err(match fault {
+            PrefixFault::Character(what) => PackError::PrefixCharacter { prefix, what },
+            PrefixFault::Length { length, limit } => PackError::PrefixLength { prefix, length, limit },
+        });
+    }
+    let entries = std::mem::take(&mut request.entries);
+    let additions = Additions {
+        scripts,
+        platform: request.platform,
+        prefix: request.dest_prefix,
+        foreign: request.foreign,
+        needs: request.needs,
+        more: request.more,
+    };
+    let (entries, tree) = contents::complete(entries, &additions)?;
     let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
 
     let folder = request.archive.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -75,7 +101,7 @@ pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
     let beside = scratch.path().join("archive");
     let fail = |source| FsError::new("write", request.archive, source);
     let file = OsFile::create(&beside).map_err(fail)?;
-    let hashed = write(&entries, Hashed::new(BufWriter::new(file)), request)?;
+    let hashed = write(&entries, Hashed::new(BufWriter::new(file)), &request)?;
     let Hashed { inner, bytes, sha256, blake3 } = hashed;
     let file = inner.into_inner().map_err(|error| fail(error.into_error()))?;
     file.sync_all().map_err(fail)?;
@@ -87,7 +113,7 @@ pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
     fs::remove_file(&checksum)?;
     fs::rename(&beside, request.archive)?;
     fs::write_atomic(&checksum, &checksum_line(request.archive, &sha256))?;
-    Ok(Packed { path: request.archive.to_owned(), bytes, sha256, files, digest: blake3.into() })
+    Ok(Packed { path: request.archive.to_owned(), bytes, sha256, files, tree, digest: blake3.into() })
 }
 
 /// Whether the checksum that [`pack`] wrote is still beside an archive.
@@ -138,7 +164,7 @@ fn append<W: Write>(
     let mut header = tar::Header::new_gnu();
     header.set_uid(0);
     header.set_gid(0);
-    header.set_mtime(super::entries::EPOCH);
+    header.set_mtime(EPOCH);
     let (kind, mode) = match entry {
         Entry::Folder => (tar::EntryType::Directory, 0o755),
         Entry::Link(_) => (tar::EntryType::Symlink, 0o777),
@@ -159,25 +185,16 @@ fn append<W: Write>(
         }
     };
     header.set_mtime(file.modified);
-    match &file.content {
-        Content::Made(bytes) => {
-            append_data(builder, &mut header, bytes.len() as u64, bytes.as_slice()).map_err(fail)?;
+    let data = Faulty { inner: file.content.open()?, fault: None };
+    let mut data = io::BufReader::with_capacity(256 * 1024, data);
+    let outcome = append_data(builder, &mut header, file.content.size(), &mut data);
+    match data.into_inner().fault {
+        Some(kind) if kind == io::ErrorKind::InvalidData => {
+            Err(PackError::Changed(file.content.path().unwrap_or(archive).to_owned()))
         }
-        Content::Staged { path, size, .. } => {
-            let staged = OsFile::open(path).map_err(|error| FsError::new("read", path, error))?;
-            let mut exact = Exact { inner: staged, left: *size, changed: false, failed: false };
-            let outcome = append_data(builder, &mut header, *size, &mut exact);
-            if exact.changed || exact.left > 0 && outcome.is_ok() {
-                return Err(PackError::Changed(path.clone()));
-            }
-            if exact.failed {
-                outcome.map_err(|error| FsError::new("read", path, error))?;
-            } else {
-                outcome.map_err(fail)?;
-            }
-        }
+        Some(kind) => Err(file.content.fault(kind.into()).into()),
+        None => outcome.map_err(|error| fail(error).into()),
     }
-    Ok(())
 }
 
 fn append_data<W: Write>(
@@ -228,26 +245,15 @@ fn long_or_short<W: Write>(
     append_data(builder, &mut long, text.len() as u64 + 1, text.chain(&b"\0"[..]))
 }
 
-/// Reads exactly as many bytes as the header promised, and notices when there were more or fewer.
-#[derive(Debug)]
-struct Exact {
-    inner: OsFile,
-    left: u64,
-    changed: bool,
-    failed: bool,
+/// Remembers that it was the reading that failed.
+struct Faulty<R> {
+    inner: R,
+    fault: Option<io::ErrorKind>,
 }
 
-impl Read for Exact {
+impl<R: Read> Read for Faulty<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer).inspect_err(|_| self.failed = true)?;
-        match self.left.checked_sub(read as u64) {
-            Some(left) => self.left = left,
-            None => {
-                self.changed = true;
-                return Err(io::Error::other("the file has grown"));
-            }
-        }
-        Ok(read)
+        self.inner.read(buffer).inspect_err(|error| self.fault = Some(error.kind()))
     }
 }
 

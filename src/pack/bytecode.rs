@@ -10,12 +10,11 @@ use std::{
     io::{self, Read as _},
 };
 
-use super::{
-    entries::{Content, Entries, Entry},
-    error::PackError,
-    relocation::Relocation,
+use super::error::PackError;
+use crate::{
+    base::FsError,
+    tree::{Entries, Entry, Relocation},
 };
-use crate::base::FsError;
 
 /// Applies both rules. Gives the names that were left out.
 ///
@@ -27,19 +26,19 @@ pub(super) fn settle(entries: &mut Entries, relocation: &Relocation) -> Result<V
     for (name, entry) in &*entries {
         let Entry::File(file) = entry else { continue };
         let Some(source_name) = source_of(name) else { continue };
-        if relocation.files.contains_key(&source_name) {
+        if relocation.places.contains_key(&source_name) {
             stale.push(name.clone());
             continue;
         }
         let Some(Entry::File(source)) = entries.get(&source_name) else { continue };
-        let (Content::Staged { path, .. }, Content::Staged { size, modified, .. }) = (&file.content, &source.content)
-        else {
+        let (Some((path, _)), Some((_, modified))) = (file.content.on_disk(), source.content.on_disk()) else {
             continue;
         };
+        let size = source.content.size();
         let header = header(path).map_err(|error| FsError::new("read", path, error))?;
         // The header holds the lower 32 bits of either number.
-        if header == Some((*modified as u32, *size as u32)) {
-            times.insert(source_name, *modified);
+        if header == Some((modified as u32, size as u32)) {
+            times.insert(source_name, modified);
         }
     }
     for name in &stale {

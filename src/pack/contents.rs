@@ -1,70 +1,148 @@
-//! Decides what the archive holds: the staging prefix, its relocation list, clean records, and envbuild's scripts.
+//! Decides what the archive holds: the tree, clean records, envbuild's scripts, and what says where the prefix stands.
 
 use std::{
-    collections::BTreeSet,
-    fs::File as OsFile,
-    io::{self, Read as _},
+    collections::{BTreeMap, BTreeSet},
+    io::Read as _,
     os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
-
-use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
     bytecode,
-    entries::{self, Content, Entries, Entry, File},
     error::PackError,
     records::{self, Changes},
-    relocation::{self, Header, Relocation},
-    rewrite::Mode,
-    scan::{Findings, Needles},
     scripts::Scripts,
     shebang,
 };
-use crate::base::{FsError, fs};
+use crate::{
+    base::Digest,
+    tree::{
+        self, BINARY, Content, DigestOf, Digests, Entries, Entry, FILES, FOLDER, FORMAT, File, HEADER, Header, LINKS,
+        Look, Mode, NEEDS, Needles, PLACES, Relocation, TEXT, TreeError,
+    },
+};
 
-/// Everything that the archive holds.
+/// What is added to a tree.
+pub(super) struct Additions<'a> {
+    pub(super) scripts: Scripts<'a>,
+    pub(super) platform: &'a str,
+    /// What an archive is for, if it is for one path only.
+    pub(super) prefix: Option<&'a str>,
+    /// The paths that no file may name.
+    pub(super) foreign: &'a [PathBuf],
+    pub(super) needs: &'a [u8],
+    pub(super) more: &'a [(String, Vec<u8>)],
+}
+
+/// Everything that the archive holds, and the digest that names it.
 ///
 /// # Errors
-/// When the staging prefix cannot be packed or read.
-pub(super) fn of(staging: &Path, scripts: &Scripts<'_>, platform: &str) -> Result<Entries, PackError> {
-    let mut entries = entries::list(staging)?;
+/// When the tree cannot be packed or read.
+pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Entries, Digest), PackError> {
+    let scripts = &add.scripts;
     add_scripts(&mut entries, scripts)?;
     quote_interpreters(&mut entries, scripts.placeholder)?;
 
-    let spellings = spellings(staging);
+    let spellings = spellings(add.foreign);
     let needles = Needles::new(scripts.placeholder.as_bytes(), &spellings);
+    // Records are looked at after they were cleaned, which needs what is known of all other files.
+    let mut looks = tree::look(&entries, &needles, |name| !records::is_record(name))?;
     let mut relocation = Relocation::default();
-    let mut machine = BTreeSet::new();
-    // Records are looked at after they were cleaned, which needs the findings of all other files.
-    look(&entries, &needles, |name| !records::is_record(name), &mut relocation, &mut machine)?;
+    note(&entries, &looks, &mut relocation);
     let left_out = bytecode::settle(&mut entries, &relocation)?.into_iter().collect();
     clean_records(&mut entries, &Changed { relocation: &relocation, left_out: &left_out })?;
-    look(&entries, &needles, records::is_record, &mut relocation, &mut machine)?;
-    machine.retain(|name| !left_out.contains(name));
+    looks.extend(tree::look(&entries, &needles, records::is_record)?);
+    looks.retain(|name, _| !left_out.contains(name));
+    note(&entries, &looks, &mut relocation);
+    let machine: Vec<&Vec<u8>> = looks.iter().filter(|(_, look)| look.other).map(|(name, _)| name).collect();
     if let Some(first) = machine.first() {
         let first = PathBuf::from(std::ffi::OsStr::from_bytes(first));
-        return Err(PackError::MachinePath { staging: staging.to_owned(), first, count: machine.len() });
+        let foreign = add.foreign.first().cloned().unwrap_or_default();
+        return Err(PackError::MachinePath { foreign, first, count: machine.len() });
     }
 
+    let mut ours: Vec<(String, Vec<u8>)> = vec![
+        (NEEDS.to_owned(), add.needs.to_vec()),
+        (TEXT.to_owned(), relocation.files_in(Mode::Text)),
+        (BINARY.to_owned(), relocation.files_in(Mode::Binary)),
+        (LINKS.to_owned(), relocation.links_list()),
+        (PLACES.to_owned(), relocation.places_list()),
+    ];
+    ours.extend(add.more.iter().map(|(name, bytes)| (format!("{FOLDER}/{name}"), bytes.clone())));
+    entries.insert(FOLDER.into(), Entry::Folder);
+    for (name, bytes) in ours {
+        let look = Look { digest: Digest::of(&bytes), size: bytes.len() as u64, ..Look::default() };
+        looks.insert(name.clone().into_bytes(), look);
+        entries.insert(name.into_bytes(), Entry::made(bytes, false));
+    }
+    let digests = digests(&entries, &looks);
+    let list = digests.to_bytes();
     let header = Header {
-        format: relocation::FORMAT,
+        format: FORMAT,
         placeholder: scripts.placeholder.to_owned(),
+        prefix: add.prefix.unwrap_or(scripts.placeholder).to_owned(),
         name: scripts.name.to_owned(),
-        platform: platform.to_owned(),
+        platform: add.platform.to_owned(),
+        holds: digests.counts(),
+        tree: Digest::of(&list),
     };
+    let tree = header.tree;
     let mut header = serde_json::to_vec_pretty(&header).expect("strings and numbers are always JSON");
     header.push(b'\n');
-    entries.insert(relocation::FOLDER.into(), Entry::Folder);
-    for (name, bytes) in [
-        (relocation::HEADER, header),
-        (relocation::TEXT, relocation.files_in(Mode::Text)),
-        (relocation::BINARY, relocation.files_in(Mode::Binary)),
-        (relocation::LINKS, relocation.links_list()),
-    ] {
-        entries.insert(name.into(), Entry::made(bytes, false));
+    entries.insert(FILES.into(), Entry::made(list, false));
+    entries.insert(HEADER.into(), Entry::made(header, false));
+    if let Some(prefix) = add.prefix {
+        settle_in(&mut entries, &relocation, scripts.placeholder, prefix);
     }
-    Ok(entries)
+    Ok((entries, tree))
+}
+
+/// Notes where the placeholder stands. Not in bytecode, whose strings carry their length: Python corrects the path inside
+/// when it imports the module. Nor in `conda-unpack`, which searches for it and must go on to do so.
+fn note(entries: &Entries, looks: &BTreeMap<Vec<u8>, Look>, relocation: &mut Relocation) {
+    for (name, look) in looks {
+        let Some(places) = &look.places else { continue };
+        match entries.get(name) {
+            Some(Entry::Link(target)) => {
+                relocation.links.insert(name.clone(), target.clone());
+            }
+            Some(Entry::File(_)) if !bytecode::is_bytecode(name) && name != b"bin/conda-unpack" => {
+                relocation.places.insert(name.clone(), places.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn digests(entries: &Entries, looks: &BTreeMap<Vec<u8>, Look>) -> Digests {
+    let one = |(name, entry): (&Vec<u8>, &Entry)| {
+        let kind = match entry {
+            Entry::Folder => 'D',
+            Entry::Link(_) => 'L',
+            Entry::File(File { executable: true, .. }) => 'X',
+            Entry::File(_) => 'F',
+        };
+        let (digest, size) = looks.get(name).map_or((Digest::of(""), 0), |look| (look.digest, look.size));
+        (name.clone(), DigestOf { kind, digest, size })
+    };
+    Digests(entries.iter().map(one).collect())
+}
+
+/// Writes the path for which an archive is made into everything that holds the placeholder, and the marker that says so.
+fn settle_in(entries: &mut Entries, relocation: &Relocation, placeholder: &str, prefix: &str) {
+    for (name, places) in &relocation.places {
+        if let Some(Entry::File(file)) = entries.get_mut(name) {
+            let content = std::mem::replace(&mut file.content, Content::Made(Vec::new()));
+            file.content =
+                content.spliced(places.splices(placeholder.len(), placeholder.as_bytes(), prefix.as_bytes()));
+        }
+    }
+    for name in relocation.links.keys() {
+        if let Some(Entry::Link(target)) = entries.get_mut(name) {
+            *target = tree::with_prefix(target, placeholder.as_bytes(), prefix.as_bytes());
+        }
+    }
+    entries.insert(tree::MARKER.into(), Entry::made(format!("{prefix}\n").into_bytes(), false));
 }
 
 /// Conda takes a folder with a history for an environment; an empty one has no dates. `conda-unpack` is always ours, the
@@ -72,7 +150,7 @@ pub(super) fn of(staging: &Path, scripts: &Scripts<'_>, platform: &str) -> Resul
 fn add_scripts(entries: &mut Entries, scripts: &Scripts<'_>) -> Result<(), PackError> {
     for folder in ["bin", "conda-meta"] {
         if *entries.entry(folder.into()).or_insert(Entry::Folder) != Entry::Folder {
-            return Err(PackError::FileType { path: folder.into(), what: "not a folder" });
+            return Err(TreeError::FileType { path: folder.into(), what: "not a folder" }.into());
         }
     }
     entries.insert(b"conda-meta/history".to_vec(), Entry::made(Vec::new(), false));
@@ -90,60 +168,18 @@ fn quote_interpreters(entries: &mut Entries, placeholder: &str) -> Result<(), Pa
     let placeholder = placeholder.as_bytes();
     for entry in entries.values_mut() {
         let Entry::File(File { content, executable: true, .. }) = entry else { continue };
-        let Content::Staged { path, .. } = &*content else { continue };
         let mut beginning = Vec::new();
-        OsFile::open(path)
-            .and_then(|file| file.take(shebang::beginning(placeholder) as u64).read_to_end(&mut beginning))
-            .map_err(|error| FsError::new("read", path, error))?;
-        if shebang::may_need_quotes(&beginning, placeholder)
-            && let Some(quoted) = shebang::quoted(&fs::read(path)?, placeholder)
-        {
-            *content = Content::Made(quoted);
+        let mut reader = content.open()?;
+        let length = shebang::beginning(placeholder) as u64;
+        reader.by_ref().take(length).read_to_end(&mut beginning).map_err(|error| content.fault(error))?;
+        if shebang::may_need_quotes(&beginning, placeholder) {
+            reader.read_to_end(&mut beginning).map_err(|error| content.fault(error))?;
+            if let Some(quoted) = shebang::quoted(&beginning, placeholder) {
+                *content = Content::Made(quoted);
+            }
         }
     }
     Ok(())
-}
-
-/// Looks through the files and links that `which` selects, in parallel, and notes what they hold.
-fn look(
-    entries: &Entries,
-    needles: &Needles<'_>,
-    which: impl Fn(&[u8]) -> bool,
-    relocation: &mut Relocation,
-    machine: &mut BTreeSet<Vec<u8>>,
-) -> Result<(), PackError> {
-    let selected: Vec<(&Vec<u8>, &Entry)> = entries.iter().filter(|(name, _)| which(name)).collect();
-    let found: Vec<Findings> = selected
-        .par_iter()
-        .map(|(name, entry)| {
-            findings(entry, needles)
-                .map_err(|error| FsError::new("read", String::from_utf8_lossy(name).into_owned(), error))
-        })
-        .collect::<Result<_, FsError>>()?;
-    for ((name, entry), Findings { placeholder, nul, staging }) in selected.into_iter().zip(found) {
-        if staging {
-            machine.insert(name.clone());
-        }
-        // The script searches for the placeholder and must go on to do so.
-        if !placeholder || bytecode::is_bytecode(name) || name == b"bin/conda-unpack" {
-            continue;
-        }
-        if let Entry::Link(target) = entry {
-            relocation.links.insert(name.clone(), target.clone());
-        } else {
-            relocation.files.insert(name.clone(), if nul { Mode::Binary } else { Mode::Text });
-        }
-    }
-    Ok(())
-}
-
-fn findings(entry: &Entry, needles: &Needles<'_>) -> io::Result<Findings> {
-    match entry {
-        Entry::Folder => Ok(Findings::default()),
-        Entry::Link(target) => needles.look(target.as_slice()),
-        Entry::File(File { content: Content::Made(bytes), .. }) => needles.look(bytes.as_slice()),
-        Entry::File(File { content: Content::Staged { path, .. }, .. }) => needles.look(OsFile::open(path)?),
-    }
 }
 
 struct Changed<'a> {
@@ -153,7 +189,7 @@ struct Changed<'a> {
 
 impl Changes for Changed<'_> {
     fn relocated(&self, name: &str) -> bool {
-        self.relocation.files.contains_key(name.as_bytes())
+        self.relocation.places.contains_key(name.as_bytes())
     }
 
     fn left_out(&self, name: &str) -> bool {
@@ -164,20 +200,21 @@ impl Changes for Changed<'_> {
 fn clean_records(entries: &mut Entries, changes: &Changed<'_>) -> Result<(), PackError> {
     for (name, entry) in entries.iter_mut().filter(|(name, _)| records::is_record(name)) {
         let Entry::File(File { content, .. }) = entry else { continue };
-        let Content::Staged { path, .. } = &*content else { continue };
-        let clean = records::sanitised(&fs::read(path)?, changes)
+        let mut record = Vec::new();
+        content.open()?.read_to_end(&mut record).map_err(|error| content.fault(error))?;
+        let clean = records::sanitised(&record, changes)
             .map_err(|reason| PackError::Record { path: PathBuf::from(std::ffi::OsStr::from_bytes(name)), reason })?;
         *content = Content::Made(clean);
     }
     Ok(())
 }
 
-/// The ways in which a program that ran in the staging prefix may have written its path. Short ones occur by chance.
-fn spellings(staging: &Path) -> Vec<Vec<u8>> {
-    let absolute = std::path::absolute(staging).ok();
-    let canonical = staging.canonicalize().ok();
-    let paths: BTreeSet<Vec<u8>> = [absolute, canonical]
-        .into_iter()
+/// The ways in which a program may have written a path of this machine. Short ones occur by chance.
+fn spellings(foreign: &[PathBuf]) -> Vec<Vec<u8>> {
+    let spell = |path: &PathBuf| [std::path::absolute(path).ok(), path.canonicalize().ok()];
+    let paths: BTreeSet<Vec<u8>> = foreign
+        .iter()
+        .flat_map(spell)
         .flatten()
         .map(|path| path.components().collect::<PathBuf>().as_os_str().as_bytes().to_vec())
         .filter(|path| path.len() >= 8)

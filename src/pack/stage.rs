@@ -12,7 +12,7 @@ use std::{
 };
 
 /// A staging prefix with everything that an environment may hold.
-pub(super) fn stage(root: &Path, old: &str) -> PathBuf {
+pub(crate) fn stage(root: &Path, old: &str) -> PathBuf {
     let staging = root.join("staging-prefix");
     let source = root.join("hello.c");
     write(
@@ -95,7 +95,7 @@ fn stage_records(staging: &Path, root: &Path) {
     write(&staging.join("etc/conda/deactivate.d/a.sh"), "unset LEVEL\n");
 }
 
-pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) {
+pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
@@ -104,17 +104,17 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-pub(super) fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
-pub(super) fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-pub(super) fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let output = run(Command::new("python3").args(["-c", "import sys; print(sys.executable)"]));
     text(&output).trim().into()
 }

@@ -13,22 +13,29 @@ use std::{
 };
 
 use super::{
-    PackError, PackRequest, Packed, UnpackRequest, Unpacked, pack, placeholder,
+    PackError, PackRequest, Packed, of_prefix, pack,
     stage::{python, run, stage, text, write},
-    unpack,
 };
-use crate::base::Cancel;
+use crate::{
+    base::Cancel,
+    tree::placeholder,
+    unpack::{UnpackError, UnpackRequest, Unpacked, unpack},
+};
 
 const SPECIAL: &str = "a b&c|d#e";
 
-pub(super) fn pack_at(staging: &Path, old: &str, archive: &Path, threads: u32) -> Result<Packed, PackError> {
+pub(crate) fn pack_at(staging: &Path, old: &str, archive: &Path, threads: u32) -> Result<Packed, PackError> {
     let variables = BTreeMap::from([
         ("DATA_PATH".to_owned(), format!("{old}/share:it's:{old}")),
         ("OTHER".to_owned(), "$HOME `x` \"".to_owned()),
     ]);
-    pack(&PackRequest {
-        staging,
+    pack(PackRequest {
+        entries: of_prefix(staging)?,
         placeholder: old,
+        dest_prefix: None,
+        foreign: &[staging.to_owned()],
+        needs: b"{}\n",
+        more: &[],
         archive,
         level: 3,
         threads,
@@ -38,7 +45,7 @@ pub(super) fn pack_at(staging: &Path, old: &str, archive: &Path, threads: u32) -
     })
 }
 
-pub(super) fn unpack_at(archive: &Path, prefix: &Path) -> Result<Unpacked, PackError> {
+pub(crate) fn unpack_at(archive: &Path, prefix: &Path) -> Result<Unpacked, UnpackError> {
     unpack(&UnpackRequest { archive, prefix, cancel: &Cancel::new() })
 }
 
@@ -233,7 +240,7 @@ fn a_stopped_unpack_leaves_nothing() {
     let cancel = Cancel::new();
     cancel.cancel();
     let request = UnpackRequest { archive: &archive, prefix: &folder.join("prefix"), cancel: &cancel };
-    assert!(matches!(unpack(&request), Err(PackError::Stopped)));
+    assert!(matches!(unpack(&request), Err(UnpackError::Stopped)));
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
@@ -262,7 +269,7 @@ fn what_cannot_work_is_said_before_anything_is_written() {
         assert_eq!(snapshot(&prefix), before, "{name}");
         fs::remove_dir_all(&prefix).unwrap();
         let error = unpack_at(&archive, &prefix).unwrap_err();
-        let expected = matches!(error, PackError::PrefixLength { .. } | PackError::PrefixCharacter { .. });
+        let expected = matches!(error, UnpackError::PrefixLength { .. } | UnpackError::PrefixCharacter { .. });
         assert!(expected && !prefix.exists(), "{name}: {error}");
     }
     let exact = root.path().join("n".repeat(19));

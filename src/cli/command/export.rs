@@ -15,7 +15,7 @@ use crate::{
     },
     export::{self, Contents, Export, Format},
     lock::{self, LockedEnvironment},
-    pack,
+    unpack,
 };
 
 pub(in crate::cli) fn export(world: &World, args: &ExportArgs) -> miette::Result<Exit> {
@@ -83,7 +83,7 @@ fn of_lock(name: &str, locked: &LockedEnvironment, root: &Path) -> Contents {
 
 /// The one place where an archive is read.
 fn of_archive(path: &Path) -> miette::Result<Contents> {
-    let files = pack::files_that(path, &export::is_wanted)?;
+    let files = unpack::files_that(path, &export::is_wanted)?;
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = name.split(".tar").next().unwrap_or(&name);
     let mut contents = export::of_files(name, path, &files)?;

@@ -13,10 +13,10 @@ use crate::{
     exec::Context,
     ledger::{self, Held, Host, Ledger},
     manifest::closest,
-    pack,
     plan::Kind,
     run::Report,
     store::{NodeResult, Store},
+    unpack,
 };
 
 pub(in crate::cli) fn check_host(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
@@ -41,7 +41,7 @@ fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
     }
     let path = world.path(what);
     if path.is_file() {
-        let files = pack::files_in(&path, ledger::FOLDER)?;
+        let files = unpack::files_in(&path, ledger::FOLDER)?;
         let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &path.join(file));
         return Ok(files.iter().map(read).collect::<Result<_, _>>()?);
     }

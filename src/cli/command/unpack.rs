@@ -5,14 +5,14 @@ use crate::{
     base::Cancel,
     cli::{Exit, args::UnpackArgs, signals, ui},
     exec::Children,
-    pack::{self, UnpackRequest},
+    unpack::{self, UnpackRequest},
 };
 
 pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result<Exit> {
     let (archive, prefix) = (world.path(&args.archive), world.path(&args.prefix));
     let cancel = Cancel::new();
     signals::watch(cancel.clone(), Children::default(), || {});
-    let unpacked = pack::unpack(&UnpackRequest { archive: &archive, prefix: &prefix, cancel: &cancel })?;
+    let unpacked = unpack::unpack(&UnpackRequest { archive: &archive, prefix: &prefix, cancel: &cancel })?;
     if !world.global.quiet {
         ui::note(&format!(
             "unpacked {} files ({}) into {}",

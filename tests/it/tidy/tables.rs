@@ -4,12 +4,12 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "conda", "elf", "http", "manifest", "recipe"],
+    &["activation", "archive", "conda", "elf", "http", "manifest", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "export", "fetch", "install", "lock", "pack", "solve"],
+    &["build", "channel", "export", "fetch", "install", "lock", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -20,7 +20,8 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] = &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt"];
+pub(super) const UNDER_WRAPPERS: &[&str] =
+    &["activation", "archive", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -28,12 +29,15 @@ const ANY: &[&str] = &[""];
 /// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("blake3", ANY),
+    ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("flate2", &["archive/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
-    ("memchr", &["elf/", "pack/"]),
+    ("lzma_rust2", &["archive/"]),
+    ("memchr", &["elf/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
     ("rattler", &["build/", "install/"]),
@@ -55,17 +59,17 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "pack/", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "tree/look.rs", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    ("rustix", &["activation/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
     ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["conda/", "pack/"]),
+    ("tar", &["conda/", "pack/", "unpack/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -74,7 +78,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["conda/", "pack/"]),
+    ("zstd", &["archive/", "conda/", "pack/", "unpack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.

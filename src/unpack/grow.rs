@@ -4,28 +4,28 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs::File,
-    io::{self, Read, Write as _},
+    io::{self, Read},
     os::unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _},
     path::Path,
     time::{Duration, UNIX_EPOCH},
 };
 
 use super::{
-    error::PackError,
+    error::UnpackError,
+    head::Head,
     members::FileInfo,
-    relocation::{MARKER, Relocation},
-    rewrite::{Mode, Rewriter},
-    unpack::{Unpacked, below},
+    whole::{Unpacked, below},
 };
-use crate::base::FsError;
+use crate::{
+    base::FsError,
+    tree::{MARKER, Splicer, with_prefix},
+};
 
 /// The growing environment.
-#[derive(Debug)]
 pub(super) struct Tree<'a> {
     root: &'a Path,
     archive: &'a Path,
-    relocation: &'a Relocation,
-    old: &'a [u8],
+    head: &'a Head,
     new: &'a [u8],
     /// What exists by now: `true` for folders.
     made: BTreeMap<Vec<u8>, bool>,
@@ -33,15 +33,9 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// `root` is an empty folder; `prefixes` are the placeholder and what replaces it.
-    pub(super) fn new(
-        root: &'a Path,
-        archive: &'a Path,
-        relocation: &'a Relocation,
-        prefixes: (&'a [u8], &'a [u8]),
-    ) -> Self {
-        let (old, new) = prefixes;
-        Self { root, archive, relocation, old, new, made: BTreeMap::new(), done: Unpacked::default() }
+    /// `root` is an empty folder; `new` is the prefix that its files are to name.
+    pub(super) fn new(root: &'a Path, archive: &'a Path, head: &'a Head, new: &'a [u8]) -> Self {
+        Self { root, archive, head, new, made: BTreeMap::new(), done: Unpacked::default() }
     }
 
     /// The markers are ours: no entry may have their names.
@@ -50,18 +44,19 @@ impl<'a> Tree<'a> {
         self.made.insert(format!("{MARKER}.part").into_bytes(), false);
     }
 
-    pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), PackError> {
+    pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
         self.claim(name)?;
         self.make_folder(name)
     }
 
-    pub(super) fn link(&mut self, name: &[u8], target: Vec<u8>) -> Result<(), PackError> {
+    pub(super) fn link(&mut self, name: &[u8], target: Vec<u8>) -> Result<(), UnpackError> {
         self.claim(name)?;
-        let target = if self.relocation.links.contains_key(name) {
-            self.done.replaced += 1;
-            self.in_memory(&target)
-        } else {
-            target
+        let target = match self.head.relocation.links.get(name) {
+            Some(canonical) => {
+                self.done.replaced += 1;
+                with_prefix(canonical, self.head.header.placeholder.as_bytes(), self.new)
+            }
+            None => target,
         };
         let path = below(self.root, name);
         std::os::unix::fs::symlink(OsString::from_vec(target), &path)
@@ -70,41 +65,43 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    pub(super) fn file(&mut self, name: &[u8], info: FileInfo, data: &mut dyn Read) -> Result<(), PackError> {
+    pub(super) fn file(&mut self, name: &[u8], info: FileInfo, data: &mut dyn Read) -> Result<(), UnpackError> {
         self.claim(name)?;
         let path = below(self.root, name);
         let mode = if info.executable { 0o755 } else { 0o644 };
         let fail = |error| FsError::new("write", &path, error);
         let file = File::options().write(true).create_new(true).mode(mode).open(&path).map_err(fail)?;
         self.made.insert(name.to_owned(), false);
-        let copied = match self.relocation.files.get(name) {
+        let header = &self.head.header;
+        let mut file = file;
+        let (copied, size) = match self.head.relocation.places.get(name) {
             // The new content is of now, as it is after `sed`.
-            Some(mode) => {
+            Some(places) => {
                 self.done.replaced += 1;
-                let mut writer = Rewriter::new(io::BufWriter::new(file), self.old, self.new, *mode);
-                let copied = self.copy(data, &mut writer, &path)?;
-                writer.finish().and_then(|mut inner| inner.flush()).map_err(fail)?;
-                copied
+                let splices = places.splices(header.placeholder.len(), header.prefix.as_bytes(), self.new);
+                let size = splices.size_after(info.size);
+                let mut spliced = Splicer::new(io::BufReader::with_capacity(64 * 1024, data), &splices);
+                let copied = self.copy(&mut spliced, &mut file, &path)?;
+                (copied, size)
             }
             None => {
-                let mut file = file;
                 let copied = self.copy(data, &mut file, &path)?;
                 let modified = UNIX_EPOCH.checked_add(Duration::from_secs(info.modified)).unwrap_or(UNIX_EPOCH);
                 file.set_modified(modified).map_err(fail)?;
-                copied
+                (copied, info.size)
             }
         };
-        if copied != info.size {
+        if copied != size {
             return Err(self.damaged(io::ErrorKind::UnexpectedEof.into()));
         }
         self.done.files += 1;
-        self.done.bytes += copied;
+        self.done.bytes += info.size;
         Ok(())
     }
 
     /// Writes the marker, when everything that the lists name was there.
-    pub(super) fn finish(self) -> Result<Unpacked, PackError> {
-        let names = self.relocation.files.keys().chain(self.relocation.links.keys());
+    pub(super) fn finish(self) -> Result<Unpacked, UnpackError> {
+        let names = self.head.relocation.places.keys().chain(self.head.relocation.links.keys());
         if let Some(name) = names.into_iter().find(|name| self.made.get(*name) != Some(&false)) {
             return Err(self.refused(name, "is listed for relocation and is not there"));
         }
@@ -114,7 +111,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Makes the parents of a name and checks that the name is free.
-    fn claim(&mut self, name: &[u8]) -> Result<(), PackError> {
+    fn claim(&mut self, name: &[u8]) -> Result<(), UnpackError> {
         for (at, _) in name.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             match self.made.get(&name[..at]) {
                 Some(true) => {}
@@ -128,14 +125,14 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn make_folder(&mut self, name: &[u8]) -> Result<(), PackError> {
+    fn make_folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
         let path = below(self.root, name);
         std::fs::create_dir(&path).map_err(|error| FsError::new("make the folder", path, error))?;
         self.made.insert(name.to_owned(), true);
         Ok(())
     }
 
-    fn copy(&self, from: &mut dyn Read, to: &mut dyn io::Write, path: &Path) -> Result<u64, PackError> {
+    fn copy(&self, from: &mut dyn Read, to: &mut dyn io::Write, path: &Path) -> Result<u64, UnpackError> {
         let mut buffer = vec![0; 128 * 1024];
         let mut copied = 0;
         loop {
@@ -150,16 +147,11 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn in_memory(&self, text: &[u8]) -> Vec<u8> {
-        let mut writer = Rewriter::new(Vec::new(), self.old, self.new, Mode::Text);
-        writer.write_all(text).and_then(|()| writer.finish()).expect("memory can always be written to")
+    fn damaged(&self, source: io::Error) -> UnpackError {
+        UnpackError::Damaged { path: self.archive.to_owned(), source }
     }
 
-    fn damaged(&self, source: io::Error) -> PackError {
-        PackError::Damaged { path: self.archive.to_owned(), source }
-    }
-
-    fn refused(&self, name: &[u8], why: &'static str) -> PackError {
-        PackError::Refused { path: self.archive.to_owned(), entry: name.escape_ascii().to_string(), why }
+    fn refused(&self, name: &[u8], why: &'static str) -> UnpackError {
+        UnpackError::Refused { path: self.archive.to_owned(), entry: name.escape_ascii().to_string(), why }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::{fs, io::Write as _, path::Path};
 
-use super::{
-    PackError, placeholder,
-    relocation::{BINARY, FOLDER, FORMAT, HEADER, Header, LINKS, TEXT},
-    stage::stage,
-    tests::{pack_at, unpack_at},
+use super::UnpackError;
+use crate::{
+    base::Digest,
+    pack::{
+        stage::stage,
+        tests::{pack_at, unpack_at},
+    },
+    tree::{BINARY, Counts, FILES, FOLDER, FORMAT, HEADER, Header, LINKS, NEEDS, PLACES, TEXT, placeholder},
 };
 
 type Change = fn(&mut tar::Header);
@@ -30,21 +33,41 @@ impl Forged {
         self
     }
 
-    /// The entries with which our archives begin; `text` is the list of text files.
-    fn with_head(self, text: &[u8]) -> Self {
-        let header =
-            Header { format: FORMAT, placeholder: placeholder(255), name: "x".into(), platform: "linux-64".into() };
+    /// The entries with which our archives begin, and two of the lists in it.
+    fn with_head(self, files: &[u8], places: &[u8]) -> Self {
+        let placeholder = placeholder(255);
+        let header = Header {
+            format: FORMAT,
+            prefix: placeholder.clone(),
+            placeholder,
+            name: "x".into(),
+            platform: "linux-64".into(),
+            holds: Counts::default(),
+            tree: Digest::of(files),
+        };
+        self.with_lists(&serde_json::to_vec(&header).unwrap(), files, places)
+    }
+
+    fn with_lists(self, header: &[u8], files: &[u8], places: &[u8]) -> Self {
         self.add(b"conda-meta", b"", folder)
             .add(FOLDER.as_bytes(), b"", folder)
-            .add(HEADER.as_bytes(), &serde_json::to_vec(&header).unwrap(), file)
+            .add(HEADER.as_bytes(), header, file)
+            .add(NEEDS.as_bytes(), b"{}", file)
+            .add(FILES.as_bytes(), files, file)
+            .add(PLACES.as_bytes(), places, file)
             .add(BINARY.as_bytes(), b"", file)
             .add(LINKS.as_bytes(), b"", file)
-            .add(TEXT.as_bytes(), text, file)
+            .add(TEXT.as_bytes(), b"", file)
     }
 
     fn bytes(self) -> Vec<u8> {
         self.0.into_inner().unwrap()
     }
+}
+
+/// A list of digests with one file of 300 bytes.
+fn listed(name: &str) -> Vec<u8> {
+    format!("F{}:300 {name}\0", Digest::of("")).into_bytes()
 }
 
 fn file(_: &mut tar::Header) {}
@@ -66,7 +89,7 @@ fn compress(tar: &[u8], path: &Path) {
 }
 
 /// Unpacks, expects a refusal and nothing left on disk, and gives the error.
-fn refusal(tar: &[u8]) -> PackError {
+fn refusal(tar: &[u8]) -> UnpackError {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("x.tar.zst");
     compress(tar, &archive);
@@ -81,35 +104,38 @@ fn refusal(tar: &[u8]) -> PackError {
 #[test]
 fn entries_that_reach_outside_are_refused() {
     let cases: [(&str, Forged); 13] = [
-        ("absolute", Forged::new().with_head(b"").add(b"/tmp/envbuild-evil", b"x", file)),
-        ("out of", Forged::new().with_head(b"").add(b"../evil", b"x", file)),
-        ("out of", Forged::new().with_head(b"").add(b"bin/../../evil", b"x", file)),
-        ("no folder", Forged::new().with_head(b"").add(b"out", b"", link_outside).add(b"out/evil", b"x", file)),
-        ("no folder", Forged::new().with_head(b"").add(b"f", b"x", file).add(b"f/g", b"x", file)),
-        ("twice", Forged::new().with_head(b"").add(b"out", b"", link_outside).add(b"out", b"x", file)),
-        ("twice", Forged::new().with_head(b"").add(b"a", b"x", file).add(b"./a", b"y", file)),
-        ("twice", Forged::new().with_head(b"").add(b"conda-meta/envbuild/prefix", b"/x", file)),
+        ("absolute", Forged::new().with_head(b"", b"").add(b"/tmp/envbuild-evil", b"x", file)),
+        ("out of", Forged::new().with_head(b"", b"").add(b"../evil", b"x", file)),
+        ("out of", Forged::new().with_head(b"", b"").add(b"bin/../../evil", b"x", file)),
+        ("no folder", Forged::new().with_head(b"", b"").add(b"out", b"", link_outside).add(b"out/evil", b"x", file)),
+        ("no folder", Forged::new().with_head(b"", b"").add(b"f", b"x", file).add(b"f/g", b"x", file)),
+        ("twice", Forged::new().with_head(b"", b"").add(b"out", b"", link_outside).add(b"out", b"x", file)),
+        ("twice", Forged::new().with_head(b"", b"").add(b"a", b"x", file).add(b"./a", b"y", file)),
+        ("twice", Forged::new().with_head(b"", b"").add(b"conda-meta/envbuild/prefix", b"/x", file)),
         (
             "hard link",
-            Forged::new().with_head(b"").add(b"hard", b"", |header| {
+            Forged::new().with_head(b"", b"").add(b"hard", b"", |header| {
                 header.set_entry_type(tar::EntryType::Link);
                 header.set_link_name("/etc/passwd").unwrap();
             }),
         ),
         (
             "device",
-            Forged::new().with_head(b"").add(b"null", b"", |header| header.set_entry_type(tar::EntryType::Char)),
+            Forged::new().with_head(b"", b"").add(b"null", b"", |header| header.set_entry_type(tar::EntryType::Char)),
         ),
-        ("pipe", Forged::new().with_head(b"").add(b"pipe", b"", |header| header.set_entry_type(tar::EntryType::Fifo))),
+        (
+            "pipe",
+            Forged::new().with_head(b"", b"").add(b"pipe", b"", |header| header.set_entry_type(tar::EntryType::Fifo)),
+        ),
         (
             "kind",
-            Forged::new().with_head(b"").add(b"pax", b"", |header| header.set_entry_type(tar::EntryType::XHeader)),
+            Forged::new().with_head(b"", b"").add(b"pax", b"", |header| header.set_entry_type(tar::EntryType::XHeader)),
         ),
-        ("listed", Forged::new().with_head(b"bin/not-there\0")),
+        ("listed", Forged::new().with_head(&listed("bin/not-there"), b"t0 bin/not-there\0")),
     ];
     for (expected, forged) in cases {
         let error = refusal(&forged.bytes());
-        assert!(matches!(error, PackError::Refused { .. }), "{expected}: {error}");
+        assert!(matches!(error, UnpackError::Refused { .. }), "{expected}: {error}");
         assert!(error.to_string().contains(expected), "{expected}: {error}");
     }
     assert!(!Path::new("/tmp/envbuild-evil").exists());
@@ -118,40 +144,39 @@ fn entries_that_reach_outside_are_refused() {
 #[test]
 fn archives_of_others_are_refused() {
     let later = format!(r#"{{"format": {}, "more": true}}"#, FORMAT + 1);
-    let head = |json: &[u8], text: &[u8]| {
-        let forged = Forged::new().add(b"conda-meta", b"", folder).add(FOLDER.as_bytes(), b"", folder);
-        let forged = forged.add(HEADER.as_bytes(), json, file).add(BINARY.as_bytes(), b"", file);
-        forged.add(LINKS.as_bytes(), b"", file).add(TEXT.as_bytes(), text, file).bytes()
-    };
-    let error = refusal(&head(later.as_bytes(), b""));
-    assert!(matches!(error, PackError::Format { found: 2, known: 1, .. }), "{error}");
+    let head = |json: &[u8]| Forged::new().with_lists(json, b"", b"").bytes();
+    let error = refusal(&head(later.as_bytes()));
+    assert!(matches!(error, UnpackError::Format { found, known: FORMAT, .. } if found == FORMAT + 1), "{error}");
     for tar in [
-        head(b"{}", b""),
-        head(b"[", b""),
-        Forged::new().with_head(b"no NUL at the end").bytes(),
-        Forged::new().with_head(b"twice\0twice\0").bytes(),
+        head(b"{}"),
+        head(b"["),
+        Forged::new().with_head(b"no NUL at the end", b"").bytes(),
+        Forged::new().with_head(&listed("a"), b"t0 no-NUL").bytes(),
+        Forged::new().with_head(&listed("a"), b"t0 unknown\0").bytes(),
+        Forged::new().with_head(&listed("a"), b"t46 a\0").bytes(),
+        Forged::new().with_head(&listed("a"), b"t0 a\0t0 a\0").bytes(),
         Forged::new().add(b"bin/x", b"x", file).bytes(),
         Forged::new().bytes(),
         Vec::new(),
         b"not a tar archive".to_vec(),
     ] {
         let error = refusal(&tar);
-        assert!(matches!(error, PackError::NotAnArchive { .. }), "{error}");
+        assert!(matches!(error, UnpackError::NotAnArchive { .. }), "{error}");
     }
     let root = tempfile::tempdir().unwrap();
     let plain = root.path().join("plain");
     fs::write(&plain, "not even compressed").unwrap();
     let error = unpack_at(&plain, &root.path().join("env")).unwrap_err();
-    assert!(matches!(error, PackError::NotAnArchive { .. }), "{error}");
+    assert!(matches!(error, UnpackError::NotAnArchive { .. }), "{error}");
     let error = unpack_at(&root.path().join("absent"), &root.path().join("env")).unwrap_err();
-    assert!(matches!(error, PackError::File(_)), "{error}");
+    assert!(matches!(error, UnpackError::File(_)), "{error}");
 }
 
 #[test]
 fn a_mode_of_the_archive_gives_no_more_than_execution() {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("x.tar.zst");
-    compress(&Forged::new().with_head(b"").add(b"tool", b"x", |header| header.set_mode(0o7777)).bytes(), &archive);
+    compress(&Forged::new().with_head(b"", b"").add(b"tool", b"x", |header| header.set_mode(0o7777)).bytes(), &archive);
     unpack_at(&archive, &root.path().join("env")).unwrap();
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(root.path().join("env/tool")).unwrap().permissions().mode();
@@ -171,7 +196,7 @@ fn a_cut_archive_leaves_nothing() {
     let cut = root.path().join("cut.tar.zst");
     let check = |what: &str| {
         let error = unpack_at(&cut, &place.join("env")).unwrap_err();
-        let expected = matches!(error, PackError::Damaged { .. } | PackError::NotAnArchive { .. });
+        let expected = matches!(error, UnpackError::Damaged { .. } | UnpackError::NotAnArchive { .. });
         assert!(expected, "{what}: {error}");
         assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "{what}: {error}");
     };
@@ -205,14 +230,14 @@ fn a_cut_archive_leaves_nothing() {
 fn nothing_is_overwritten() {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("x.tar.zst");
-    compress(&Forged::new().with_head(b"").bytes(), &archive);
+    compress(&Forged::new().with_head(b"", b"").bytes(), &archive);
     let full = root.path().join("full");
     fs::create_dir(&full).unwrap();
     fs::write(full.join("x"), "").unwrap();
     std::os::unix::fs::symlink(root.path().join("empty"), root.path().join("link")).unwrap();
     for place in ["full", "full/x", "link", ".", "full/.."] {
         let error = unpack_at(&archive, &root.path().join(place)).unwrap_err();
-        assert!(matches!(error, PackError::Occupied(_)), "{place}: {error}");
+        assert!(matches!(error, UnpackError::Occupied(_)), "{place}: {error}");
     }
     let inside = root.path().join("full/../deep/er/env/");
     unpack_at(&archive, &inside).unwrap();

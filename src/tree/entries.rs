@@ -1,4 +1,4 @@
-//! What goes into the archive: the staging prefix as a sorted map of names, without what the installer left for itself.
+//! A tree as a sorted map of names.
 
 use std::{
     collections::BTreeMap,
@@ -11,58 +11,52 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use super::error::PackError;
+use super::{content::Content, error::TreeError};
 use crate::base::{FsError, fs};
 
 /// Every entry by its name relative to the prefix, in the order of the names' bytes.
-pub(super) type Entries = BTreeMap<Vec<u8>, Entry>;
+pub type Entries = BTreeMap<Vec<u8>, Entry>;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Entry {
+pub enum Entry {
+    /// A folder.
     Folder,
+    /// A symbolic link with its target.
     Link(Vec<u8>),
+    /// A regular file.
     File(File),
 }
 
 /// A regular file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct File {
-    pub(super) content: Content,
-    pub(super) executable: bool,
-    /// The time that the archive gives it, in seconds since 1970.
-    pub(super) modified: u64,
-}
-
-/// Where a file's bytes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
-    /// The staging prefix; `size` in bytes, `modified` as it is there.
-    Staged { path: PathBuf, size: u64, modified: u64 },
-    /// Made or changed for the archive.
-    Made(Vec<u8>),
+pub struct File {
+    /// Where its bytes come from.
+    pub content: Content,
+    /// Whether its mode is 0755; otherwise it is 0644.
+    pub executable: bool,
+    /// The time that an archive gives it, in seconds since 1970.
+    pub modified: u64,
 }
 
 /// 1980-01-01 00:00:00 UTC, the time of everything whose time does not matter. Earlier ones trouble zip files.
-pub(super) const EPOCH: u64 = 315_532_800;
+pub const EPOCH: u64 = 315_532_800;
 
 impl Entry {
     /// A file made here.
-    pub(super) fn made(bytes: Vec<u8>, executable: bool) -> Self {
+    pub fn made(bytes: Vec<u8>, executable: bool) -> Self {
         Self::File(File { content: Content::Made(bytes), executable, modified: EPOCH })
     }
 }
 
-/// Lists the staging prefix.
+/// Lists a folder with all that is below it, but for the names that `skip` wants to leave out; what is below a folder that
+/// is left out is left out, too.
 ///
 /// # Errors
-/// When it is no prefix, holds something that is neither a file, a folder nor a link, or cannot be read.
-pub(super) fn list(staging: &Path) -> Result<Entries, PackError> {
-    if !staging.join("conda-meta").is_dir() {
-        return Err(PackError::NotAPrefix(staging.to_owned()));
-    }
+/// When it holds something that is neither a file, a folder nor a link, or cannot be read.
+pub fn list(root: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Entries, TreeError> {
     let mut entries = Entries::new();
-    let mut folders = vec![(staging.to_owned(), Vec::new())];
+    let mut folders = vec![(root.to_owned(), Vec::new())];
     while let Some((folder, name)) = folders.pop() {
         for path in fs::list(&folder)? {
             let mut child = name.clone();
@@ -70,7 +64,7 @@ pub(super) fn list(staging: &Path) -> Result<Entries, PackError> {
                 child.push(b'/');
             }
             child.extend_from_slice(path.file_name().unwrap_or_default().as_bytes());
-            if left_by_the_installer(&child) {
+            if skip(&child) {
                 continue;
             }
             let metadata = path.symlink_metadata().map_err(|error| FsError::new("read", &path, error))?;
@@ -81,9 +75,9 @@ pub(super) fn list(staging: &Path) -> Result<Entries, PackError> {
                 let target = path.read_link().map_err(|error| FsError::new("read the link", &path, error))?;
                 Entry::Link(target.into_os_string().into_vec())
             } else if metadata.is_file() {
-                Entry::File(staged(path, &metadata))
+                Entry::File(on_disk(path, &metadata))
             } else {
-                return Err(PackError::FileType { path, what: what_it_is(metadata.file_type()) });
+                return Err(TreeError::FileType { path, what: what_it_is(metadata.file_type()) });
             };
             entries.insert(child, entry);
         }
@@ -91,21 +85,11 @@ pub(super) fn list(staging: &Path) -> Result<Entries, PackError> {
     Ok(entries)
 }
 
-fn staged(path: PathBuf, metadata: &Metadata) -> File {
+fn on_disk(path: PathBuf, metadata: &Metadata) -> File {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let content =
-        Content::Staged { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
+        Content::Disk { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
     File { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
-}
-
-/// Locks, markers, trash and the like belong to the prefix in which the installer ran; the history holds dates, and our
-/// own folder, when there is one, is that of an archive from which the prefix came.
-fn left_by_the_installer(name: &[u8]) -> bool {
-    let ours = |name: &[u8]| name.starts_with(b".envbuild");
-    match name {
-        b"CACHEDIR.TAG" | b".trash" | b"conda-meta/.guard" | b"conda-meta/history" | b"conda-meta/envbuild" => true,
-        _ => ours(name) || name.strip_prefix(b"conda-meta/").is_some_and(ours),
-    }
 }
 
 fn what_it_is(file_type: FileType) -> &'static str {

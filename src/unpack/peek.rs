@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read as _, path::Path};
 
 use super::{
-    error::PackError,
+    error::UnpackError,
     members::{self, Fault, Kind, Member},
 };
 use crate::base::FsError;
@@ -15,7 +15,7 @@ const LONGEST: u64 = 64 << 20;
 ///
 /// # Errors
 /// When the archive is not one of ours, is damaged, or cannot be read.
-pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, PackError> {
+pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
     files_that(archive, &|name| name.rsplit_once('/').is_some_and(|(at, _)| at == folder))
 }
 
@@ -23,9 +23,9 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
 ///
 /// # Errors
 /// When the archive is not one of ours, is damaged, or cannot be read.
-pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, PackError> {
+pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
     let path = || archive.to_owned();
-    let damaged = |source| PackError::Damaged { path: path(), source };
+    let damaged = |source| UnpackError::Damaged { path: path(), source };
     let file = File::open(archive).map_err(|error| FsError::new("read", archive, error))?;
     let stream = zstd::Decoder::new(file).map_err(damaged)?;
     let mut tar = tar::Archive::new(stream);
@@ -35,10 +35,10 @@ pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(
     loop {
         let next = members::next(&mut entries).map_err(|fault| match fault {
             // Whatever is wrong right away, most likely the file is something else.
-            Fault::Stream(error) if is_first => PackError::NotAnArchive { path: path(), reason: error.to_string() },
+            Fault::Stream(error) if is_first => UnpackError::NotAnArchive { path: path(), reason: error.to_string() },
             Fault::Stream(error) => damaged(error),
             Fault::Entry { name, why } => {
-                PackError::Refused { path: path(), entry: name.escape_ascii().to_string(), why }
+                UnpackError::Refused { path: path(), entry: name.escape_ascii().to_string(), why }
             }
         })?;
         is_first = false;

@@ -1,0 +1,138 @@
+//! Where a file's bytes come from, and a reader of them.
+
+use std::{
+    fs::File as OsFile,
+    io::{self, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use super::splice::{Splicer, Splices};
+use crate::base::FsError;
+
+/// Where a file's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A file on disk as it is; `size` in bytes, `modified` in seconds since 1970, as they were when it was listed.
+    Disk {
+        /// Where it is.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// When it was changed, in seconds since 1970.
+        modified: u64,
+    },
+    /// Another content with another prefix in it.
+    Spliced {
+        /// That content.
+        inner: Box<Content>,
+        /// What changes in it.
+        splices: Splices,
+    },
+    /// Made in memory.
+    Made(Vec<u8>),
+}
+
+impl Content {
+    /// The content with another prefix in it.
+    #[must_use]
+    pub fn spliced(self, splices: Splices) -> Self {
+        if splices.is_empty() { self } else { Self::Spliced { inner: Box::new(self), splices } }
+    }
+
+    /// Its length in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Disk { size, .. } => *size,
+            Self::Spliced { inner, splices } => splices.size_after(inner.size()),
+            Self::Made(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// The file on disk from which the bytes come.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Disk { path, .. } => Some(path),
+            Self::Spliced { inner, .. } => inner.path(),
+            Self::Made(_) => None,
+        }
+    }
+
+    /// Whether these are a file's bytes just as they are on disk.
+    pub fn on_disk(&self) -> Option<(&Path, u64)> {
+        match self {
+            Self::Disk { path, modified, .. } => Some((path, *modified)),
+            Self::Spliced { .. } | Self::Made(_) => None,
+        }
+    }
+
+    /// Starts to read it. The reader fails with [`io::ErrorKind::InvalidData`] when the file is not what it was.
+    ///
+    /// # Errors
+    /// When the file cannot be opened; the error names it.
+    pub fn open(&self) -> Result<Reader<'_>, FsError> {
+        Ok(Reader(match self {
+            Self::Disk { path, size, .. } => {
+                let file = OsFile::open(path).map_err(|error| FsError::new("read", path, error))?;
+                Inner::Disk { file, left: *size }
+            }
+            Self::Spliced { inner, splices } => {
+                let inner = BufReader::with_capacity(64 * 1024, inner.open()?);
+                Inner::Spliced(Box::new(Splicer::new(inner, splices)))
+            }
+            Self::Made(bytes) => Inner::Made(bytes),
+        }))
+    }
+
+    /// What went wrong while it was read, as an error that names the file.
+    pub fn fault(&self, source: io::Error) -> FsError {
+        FsError::new("read", self.path().unwrap_or(Path::new("(made in memory)")), source)
+    }
+}
+
+/// Reads a [`Content`].
+#[derive(Debug)]
+pub struct Reader<'a>(Inner<'a>);
+
+#[derive(Debug)]
+enum Inner<'a> {
+    Disk { file: OsFile, left: u64 },
+    Spliced(Box<Splicer<'a, BufReader<Reader<'a>>>>),
+    Made(&'a [u8]),
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Inner::Disk { file, left } => {
+                let read = file.read(buffer)?;
+                let changed = || io::Error::new(io::ErrorKind::InvalidData, "it changed while it was read");
+                if read == 0 && *left > 0 && !buffer.is_empty() {
+                    return Err(changed());
+                }
+                *left = left.checked_sub(read as u64).ok_or_else(changed)?;
+                Ok(read)
+            }
+            Inner::Spliced(splicer) => splicer.read(buffer),
+            Inner::Made(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Read as _};
+
+    use super::Content;
+
+    #[test]
+    fn a_file_that_grew_or_shrank_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let content = Content::Disk { path: path.clone(), size: 5, modified: 0 };
+        for (bytes, good) in [("12345", true), ("1234", false), ("123456", false)] {
+            fs::write(&path, bytes).unwrap();
+            let mut read = Vec::new();
+            assert_eq!(content.open().unwrap().read_to_end(&mut read).is_ok(), good, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! An environment's files, ready to be written: where their bytes come from, and where in them the prefix stands.
+//!
+//! An archive holds one placeholder text wherever the prefix stands. The form of a file with that placeholder is its
+//! *canonical* form: digests are of it, and offsets count in it. With the offsets a file can be turned from naming one
+//! prefix into naming another, in a stream and as often as one likes.
+//!
+//! Knows nothing of: conda's records, the formats of archives, where the files come from or go to.
+
+mod content;
+mod entries;
+mod error;
+mod find;
+mod head;
+mod look;
+mod place;
+mod placeholder;
+mod splice;
+
+pub use content::{Content, Reader};
+pub use entries::{EPOCH, Entries, Entry, File, list};
+pub use error::TreeError;
+pub use find::{Found, Needles};
+pub use head::{
+    BINARY, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEAD, HEADER, Header, LINKS, MARKER, NEEDS, PLACES,
+    Relocation, TEXT,
+};
+pub use look::{Look, look};
+pub use place::{Mode, Places, Words};
+pub use placeholder::{PLACEHOLDER_MAX, PLACEHOLDER_MIN, PrefixFault, is_placeholder, placeholder, prefix_fault};
+pub use splice::{Splicer, Splices, with_prefix};

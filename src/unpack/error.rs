@@ -1,0 +1,107 @@
+//! What can go wrong while an archive is unpacked or a deployed environment is looked after.
+
+use std::{io, path::PathBuf};
+
+use miette::Diagnostic;
+
+use crate::base::FsError;
+
+/// An archive that cannot be unpacked, or an environment that is not what it should be.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum UnpackError {
+    /// The placeholder is not one that the shell script can search for.
+    #[error("`{0}` cannot serve as a placeholder")]
+    #[diagnostic(
+        code(envbuild::unpack::placeholder),
+        help("a placeholder is an absolute path of 8 to 255 letters, `_` and `/`")
+    )]
+    Placeholder(String),
+    /// The destination is longer than what was reserved for it.
+    #[error("`{}` is {length} bytes long; this environment can live at a path of at most {limit}", prefix.display())]
+    #[diagnostic(code(envbuild::unpack::prefix_length), help("choose a shorter path"))]
+    PrefixLength {
+        /// Where the environment was to go.
+        prefix: PathBuf,
+        /// The length of that path, in bytes.
+        length: usize,
+        /// The longest path that fits, in bytes.
+        limit: usize,
+    },
+    /// The destination holds a character that scripts or modules cannot quote.
+    #[error("`{}` holds {what}, which the files of an environment cannot have in their path", prefix.display())]
+    #[diagnostic(code(envbuild::unpack::prefix_character), help("choose a path without it"))]
+    PrefixCharacter {
+        /// Where the environment was to go.
+        prefix: PathBuf,
+        /// The character, named.
+        what: &'static str,
+    },
+    /// Something is there already.
+    #[error("`{}` is there already", .0.display())]
+    #[diagnostic(code(envbuild::unpack::occupied), help("unpack to a path where there is nothing, or an empty folder"))]
+    Occupied(PathBuf),
+    /// A file system is mounted there, so no finished environment can be put in the place of the folder.
+    #[error("`{}` is a mount point, which cannot be replaced by the finished environment", .0.display())]
+    #[diagnostic(code(envbuild::unpack::mount_point), help("unpack to a new folder inside of it"))]
+    MountPoint(PathBuf),
+    /// Ctrl-C or a termination signal.
+    #[error("stopped; nothing was left behind")]
+    #[diagnostic(code(envbuild::unpack::stopped))]
+    Stopped,
+    /// The file does not begin like an archive of ours.
+    #[error("`{}` does not begin with a relocation list: {reason}", path.display())]
+    #[diagnostic(
+        code(envbuild::unpack::not_an_archive),
+        help("is this an archive made by `envbuild pack`? if so, compare it with its `.sha256` file")
+    )]
+    NotAnArchive {
+        /// The archive.
+        path: PathBuf,
+        /// What stands there instead.
+        reason: String,
+    },
+    /// The archive was written by a later version.
+    #[error("`{}` has relocation format {found}; this envbuild reads format {known}", path.display())]
+    #[diagnostic(
+        code(envbuild::unpack::format),
+        help("use a newer envbuild, or unpack it with `tar` and run its `bin/conda-unpack`")
+    )]
+    Format {
+        /// The archive.
+        path: PathBuf,
+        /// The format that it names.
+        found: u64,
+        /// The format that is understood here.
+        known: u64,
+    },
+    /// The archive is cut short or was altered.
+    #[error("`{}` is damaged", path.display())]
+    #[diagnostic(
+        code(envbuild::unpack::damaged),
+        help("fetch or copy it again, and compare it with its `.sha256` file")
+    )]
+    Damaged {
+        /// The archive.
+        path: PathBuf,
+        /// What the decoder says.
+        source: io::Error,
+    },
+    /// The archive holds an entry that would reach outside the destination or is of no use in an environment.
+    #[error("`{}` holds the entry `{entry}`, which {why}", path.display())]
+    #[diagnostic(
+        code(envbuild::unpack::refused),
+        help("do not trust this archive: envbuild does not make such entries")
+    )]
+    Refused {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    #[diagnostic(code(envbuild::unpack::file))]
+    File(#[from] FsError),
+}

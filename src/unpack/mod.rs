@@ -1,0 +1,16 @@
+//! Turns an archive into an environment elsewhere, in one pass: files are written with their prefix already right.
+//!
+//! Knows nothing of: the graph, the manifest, solving, how the archive was made.
+
+mod error;
+mod grow;
+mod head;
+#[cfg(test)]
+mod hostile;
+mod members;
+mod peek;
+mod whole;
+
+pub use error::UnpackError;
+pub use peek::{files_in, files_that};
+pub use whole::{UnpackRequest, Unpacked, unpack};
