@@ -29,6 +29,7 @@ pub mod store;
 
 pub mod build;
 pub mod channel;
+pub mod export;
 pub mod fetch;
 pub mod install;
 pub mod lock;
