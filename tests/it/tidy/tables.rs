@@ -9,7 +9,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "export", "fetch", "install", "lock", "pack", "solve", "unpack"],
+    &["build", "channel", "export", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
