@@ -6,6 +6,7 @@
 //! `tests/it/tidy.rs` holds the walls.
 
 pub mod activation;
+pub mod archive;
 pub mod base;
 pub mod conda;
 pub mod elf;
@@ -28,6 +29,7 @@ pub mod store;
 
 pub mod build;
 pub mod channel;
+pub mod export;
 pub mod fetch;
 pub mod install;
 pub mod lock;

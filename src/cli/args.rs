@@ -65,6 +65,8 @@ pub(super) enum Command {
     Run(ExecArgs),
     /// List the packages of an environment
     List(ListArgs),
+    /// Write what an environment holds in the formats of other programs
+    Export(ExportArgs),
     /// Delete what can be made again
     Clean(CleanArgs),
     /// Delete what nothing refers to any more: the manifest, envbuild.lock, the channel's index
@@ -210,6 +212,37 @@ pub(super) struct ListArgs {
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// An environment of the lock, the prefix of any conda environment, or an archive of `envbuild pack`
+    #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
+    pub(super) what: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "environment")]
+    pub(super) format: ExportFormat,
+    /// Write FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// What `conda list` prints
+    List,
+    /// URLs with hashes, for `conda create --file`
+    Explicit,
+    /// environment.yml with build strings
+    Environment,
+    /// environment.yml without build strings
+    EnvironmentNoBuilds,
+    /// conda-lock.yml
+    CondaLock,
+    /// pixi.lock
+    Pixi,
+    /// CycloneDX 1.6 in JSON
+    Sbom,
 }
 
 #[derive(Debug, Args)]

@@ -65,6 +65,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Status(args) => command::status(&world, &args),
         Command::Run(args) => command::run(&world, args),
         Command::List(args) => command::list(&world, &args),
+        Command::Export(args) => command::export(&world, &args),
         Command::Clean(args) => command::clean(&world, &args),
         Command::Host(args) => command::host(&world, &args),
         Command::Gc(args) => command::gc(&world, &args),

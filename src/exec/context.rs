@@ -16,6 +16,7 @@ use crate::{
     channel::LocalChannel,
     host::Probe,
     lock::{self, LockedEnvironment, RelativeChannel},
+    manifest::DEFAULT_PACK_FORMAT,
     plan::{Index, NodeId, Plan},
     rt::Rt,
     solve,
@@ -265,9 +266,10 @@ impl Context {
         matches!(last.nodes.get(node), Some((NodeResult::Failed, ..)))
     }
 
-    /// The archive of an environment.
-    pub fn archive(&self, environment: &Environment) -> PathBuf {
-        let name = format!("{}-{}.tar.zst", environment.name, self.workspace.platform);
+    /// The archive of an environment, in the format of that index in its list.
+    pub fn archive(&self, environment: &Environment, part: usize) -> PathBuf {
+        let ending = environment.packs.get(part).map_or(DEFAULT_PACK_FORMAT, String::as_str);
+        let name = format!("{}-{}.{ending}", environment.name, self.workspace.platform);
         self.workspace.root.join("dist").join(name)
     }
 

@@ -12,13 +12,11 @@ use super::{
     error::ManifestError,
     model::{Environment, Manifest, Spanned, Target},
     names::{Kind, check_name},
+    packs::check_packs,
     problems::{Problems, clip},
     suggest::closest,
     template::{TemplateError, fill},
 };
-
-/// The formats that an environment can be packed into.
-const PACK_FORMATS: [&str; 1] = ["tar.zst"];
 
 /// Longest host label, in characters: a build string has 64, and the key and the number need the rest.
 const LONGEST_LABEL: usize = 40;
@@ -137,13 +135,7 @@ fn check_environment(
         let (target, at) = (clip(&target.value), target.span.clone().into());
         problems.push(ManifestError::UnknownTarget { environment: name.clone(), target, help, at });
     }
-    let formats = environment.pack.as_deref().unwrap_or_default();
-    check_once(&format!("`pack` in [environments.{name}]"), formats, problems);
-    for format in formats.iter().filter(|format| !PACK_FORMATS.contains(&format.value.as_str())) {
-        let help = problems.help(&format.value, "the formats", PACK_FORMATS.iter().copied(), "");
-        let (format, at) = (clip(&format.value), format.span.clone().into());
-        problems.push(ManifestError::UnknownPack { format, help, at });
-    }
+    check_packs(environment, problems);
     for dependency in &environment.dependencies {
         check_dependency(dependency, environment, axes, problems);
     }
@@ -189,7 +181,7 @@ fn check_dependency(
     }
 }
 
-fn check_once(what: &str, values: &[Spanned<String>], problems: &mut Problems) {
+pub(super) fn check_once(what: &str, values: &[Spanned<String>], problems: &mut Problems) {
     let mut seen = BTreeMap::new();
     for value in values {
         if let Some(first) = seen.insert(value.value.as_str(), value.span.clone()) {

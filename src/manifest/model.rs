@@ -211,6 +211,8 @@ pub struct Environment {
     pub test: Option<Spanned<String>>,
     /// Formats to pack into, or nothing when the manifest leaves it to the default.
     pub pack: Option<Vec<Spanned<String>>>,
+    /// Key `dest-prefix`: the absolute path for which archives are made, if they are made for one.
+    pub dest_prefix: Option<Spanned<String>>,
 }
 
 /// `[targets.NAME]`: where an environment must run.

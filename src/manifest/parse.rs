@@ -25,8 +25,10 @@ const ROOT: Keys =
     Keys { known: &["project", "host", "matrix", "recipes", "environments", "targets"], later: &["engines"] };
 const PROJECT: Keys = Keys { known: &["name", "channels", "platforms"], later: &[] };
 const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources", "modules", "activation"], later: &[] };
-const ENVIRONMENT: Keys =
-    Keys { known: &["matrix", "from", "dependencies", "target", "test", "pack"], later: &["pypi-dependencies"] };
+const ENVIRONMENT: Keys = Keys {
+    known: &["matrix", "from", "dependencies", "target", "test", "pack", "dest-prefix"],
+    later: &["pypi-dependencies"],
+};
 const TARGET: Keys = Keys { known: &["platform", "virtual-packages", "libraries", "symbols"], later: &[] };
 
 /// Reads the bytes of a project.toml. `file_name` only names the file in the report.
@@ -182,6 +184,7 @@ fn environment(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problem
         target: table.string("target", problems),
         test: table.string("test", problems),
         pack: table.strings("pack", problems),
+        dest_prefix: table.string("dest-prefix", problems),
     }
 }
 

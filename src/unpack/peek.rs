@@ -64,12 +64,20 @@ pub fn peek<E: From<UnpackError>>(
 /// # Errors
 /// As for [`peek`].
 pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
+    files_that(archive, &|name| name.rsplit_once('/').is_some_and(|(at, _)| at == folder))
+}
+
+/// The regular files of an archive whose names are wanted, with their bytes, in its order. Nothing is written.
+///
+/// # Errors
+/// As for [`peek`].
+pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
     let mut found = Vec::new();
     peek(archive, &mut |name, entry| {
         let name = String::from_utf8_lossy(name).into_owned();
         if let Peeked::File(size, content) = entry
             && size <= LONGEST
-            && name.rsplit_once('/').is_some_and(|(at, _)| at == folder)
+            && wanted(&name)
         {
             let mut bytes = Vec::new();
             let damaged = |source| UnpackError::Damaged { path: archive.to_owned(), source };

@@ -8,7 +8,7 @@ use std::{
 use rattler_conda_types::{EnvironmentYaml, MatchSpecOrSubSection};
 
 use super::{Environment, Target, WorkspaceError, error::span, matrix::Grid};
-use crate::manifest::{self, Manifest, fill};
+use crate::manifest::{self, DEFAULT_PACK_FORMAT, Manifest, fill};
 
 pub(super) fn load(
     manifest: &Manifest,
@@ -39,7 +39,11 @@ pub(super) fn load(
                 specs,
                 target: target.clone(),
                 test: test.clone(),
-                packed: written.pack.as_ref().is_none_or(|formats| !formats.is_empty()),
+                packs: match &written.pack {
+                    Some(formats) => formats.iter().map(|it| it.value.clone()).collect(),
+                    None => vec![DEFAULT_PACK_FORMAT.to_owned()],
+                },
+                dest_prefix: written.dest_prefix.as_ref().map(|it| it.value.clone()),
                 origin: written.name.span.clone(),
             });
         }

@@ -90,8 +90,10 @@ pub struct Environment {
     pub target: Option<Target>,
     /// The test script, absolute.
     pub test: Option<PathBuf>,
-    /// Whether it is packed.
-    pub packed: bool,
+    /// The formats that it is packed into.
+    pub packs: Vec<String>,
+    /// The path for which its archives are made, if they are made for one.
+    pub dest_prefix: Option<String>,
     /// Where project.toml names it.
     pub origin: Range<usize>,
 }

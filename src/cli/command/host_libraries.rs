@@ -47,10 +47,7 @@ pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
             return Ok(Place::Prefix(prefix));
         }
     }
-    let path = match &world.global.directory {
-        Some(folder) => folder.join(what),
-        None => what.to_owned(),
-    };
+    let path = world.path(what);
     if path.is_file() {
         return Ok(Place::Archive(path));
     }
@@ -58,7 +55,7 @@ pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
         return Ok(Place::Prefix(path));
     }
     match (name, root) {
-        (Some(name), Ok(_)) => Err(unknown(world, name)?),
+        (Some(name), Ok(_)) => Err(unknown(world, name, |name| UsageError::NotInstalled(name.to_owned()).into())?),
         _ => Err(UsageError::NoEnvironment(path).into()),
     }
 }
@@ -74,12 +71,16 @@ fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
     }
 }
 
-/// Why a name means nothing that could be looked at.
-fn unknown(world: &World, name: &str) -> miette::Result<miette::Report> {
+/// Why a name means nothing that could be looked at: `missing` says it of an environment that the project has.
+pub(super) fn unknown(
+    world: &World,
+    name: &str,
+    missing: impl Fn(&str) -> miette::Report,
+) -> miette::Result<miette::Report> {
     let project = project::load(&world.global, &world.environment, &[])?;
     let names: Vec<&str> = project.workspace.environments.iter().map(|it| it.name.as_str()).collect();
     if names.contains(&name) {
-        return Ok(UsageError::NotInstalled(name.to_owned()).into());
+        return Ok(missing(name));
     }
     Ok(UsageError::unknown_environment(name, closest(name, names.iter().copied()), &names).into())
 }

@@ -4,12 +4,12 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "conda", "elf", "http", "manifest", "recipe", "tree"],
+    &["activation", "archive", "conda", "elf", "http", "manifest", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
+    &["build", "channel", "export", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -21,7 +21,7 @@ pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
 pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
+    &["activation", "archive", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -30,12 +30,15 @@ const ANY: &[&str] = &[""];
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("archspec", &["needs/"]),
     ("blake3", ANY),
+    ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("flate2", &["archive/"]),
     ("globset", &["needs/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
+    ("lzma_rust2", &["archive/"]),
     ("memchr", &["elf/", "needs/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
@@ -62,10 +65,11 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    ("rustix", &["activation/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
+    ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
     ("tar", &["conda/", "pack/", "unpack/"]),
     ("tempfile", &["base/fs.rs"]),
@@ -76,7 +80,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["conda/", "pack/", "unpack/"]),
+    ("zstd", &["archive/", "conda/", "pack/", "unpack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.
