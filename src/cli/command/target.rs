@@ -62,7 +62,7 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
 fn of_archive(archive: &Path) -> miette::Result<Needs> {
     let mut said = None;
     let mut stream = Stream::new();
-    unpack::peek(archive, &mut |name, entry| -> miette::Result<bool> {
+    unpack::peek(archive, |name, entry| -> miette::Result<bool> {
         match entry {
             Peeked::Folder => {}
             Peeked::Link(target) => stream.link(name, target),
