@@ -29,7 +29,7 @@ use crate::{
 const HERE: &str = "this-machine";
 
 /// No list of needs is longer, in bytes.
-const LONGEST: u64 = 256 << 20;
+const LONGEST: u64 = 64 << 20;
 
 pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
     let word = args.target.as_deref().unwrap_or(HERE);
