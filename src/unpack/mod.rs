@@ -2,15 +2,21 @@
 //!
 //! Knows nothing of: the graph, the manifest, solving, how the archive was made.
 
+mod crew;
 mod error;
 mod grow;
 mod head;
 #[cfg(test)]
 mod hostile;
+mod machine;
 mod members;
 mod peek;
+mod progress;
+mod site;
 mod whole;
 
 pub use error::UnpackError;
+pub use machine::Machine;
 pub use peek::files_in;
+pub use progress::Progress;
 pub use whole::{UnpackRequest, Unpacked, unpack};

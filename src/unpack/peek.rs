@@ -34,9 +34,10 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
             }
         })?;
         is_first = false;
-        let Some(Member { name, kind, info, mut data }) = next else { return Ok(found) };
+        let Some(Member { name, kind, mut data }) = next else { return Ok(found) };
         let name = String::from_utf8_lossy(&name).into_owned();
-        if kind != Kind::File || info.size > LONGEST || name.rsplit_once('/').is_none_or(|(at, _)| at != folder) {
+        let wanted = matches!(kind, Kind::File(info) if info.size <= LONGEST);
+        if !wanted || name.rsplit_once('/').is_none_or(|(at, _)| at != folder) {
             continue;
         }
         let mut bytes = Vec::new();

@@ -60,7 +60,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/", "unpack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
