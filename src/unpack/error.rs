@@ -83,6 +83,21 @@ pub enum UnpackError {
     #[error("`{}` is a mount point, which cannot be replaced by the finished environment", .0.display())]
     #[diagnostic(code(envbuild::unpack::mount_point), help("unpack to a new folder inside of it"))]
     MountPoint(PathBuf),
+    /// There is no environment of ours.
+    #[error("`{}` was not unpacked from an archive made by envbuild", .0.display())]
+    #[diagnostic(
+        code(envbuild::unpack::not_deployed),
+        help("it must hold the files below `conda-meta/envbuild` that such an archive begins with")
+    )]
+    NotDeployed(PathBuf),
+    /// Some files name one prefix, and some another.
+    #[error("`{}` was left while its prefix was being written into its files", .0.display())]
+    #[diagnostic(code(envbuild::unpack::half_relocated), help("run `envbuild unpack --relocate` for it first"))]
+    HalfRelocated(PathBuf),
+    /// Ctrl-C or a termination signal while files were rewritten.
+    #[error("stopped while the prefix was being written into the files of `{}`", .0.display())]
+    #[diagnostic(code(envbuild::unpack::stopped_halfway), help("run the same command again: it goes on from there"))]
+    StoppedHalfway(PathBuf),
     /// Ctrl-C or a termination signal.
     #[error("stopped; nothing was left behind")]
     #[diagnostic(code(envbuild::unpack::stopped))]

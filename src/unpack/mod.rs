@@ -3,6 +3,8 @@
 //! Knows nothing of: the graph, the manifest, solving, how the archive was made.
 
 mod crew;
+mod deployed;
+mod edited;
 mod error;
 mod grow;
 mod head;
@@ -12,11 +14,16 @@ mod machine;
 mod members;
 mod peek;
 mod progress;
+mod relocate;
+mod rewrite;
 mod site;
+mod verify;
 mod whole;
 
 pub use error::UnpackError;
 pub use machine::Machine;
 pub use peek::files_in;
 pub use progress::Progress;
+pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
+pub use verify::{Verified, VerifyRequest, verify};
 pub use whole::{UnpackRequest, Unpacked, unpack};

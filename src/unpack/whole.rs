@@ -8,11 +8,12 @@ use std::{
     fs::File,
     io::{BufReader, ErrorKind},
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use super::{
     crew,
+    deployed::absolute,
     error::UnpackError,
     grow::{Job, Tree, mark},
     head::Reader,
@@ -112,17 +113,7 @@ pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
 
 /// The absolute path of the destination, without `..`, where nothing is but perhaps an empty folder.
 fn destination(prefix: &Path) -> Result<PathBuf, UnpackError> {
-    let fail = |error| FsError::new("find the path of", prefix, error);
-    let mut absolute = PathBuf::new();
-    for part in std::path::absolute(prefix).map_err(fail)?.components() {
-        if part == Component::ParentDir {
-            // What `..` leads to depends on symbolic links.
-            absolute = absolute.canonicalize().unwrap_or(absolute);
-            absolute.pop();
-        } else {
-            absolute.push(part);
-        }
-    }
+    let absolute = absolute(prefix)?;
     match absolute.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() && fs::list(&absolute)?.is_empty() => {
             // A whole environment would be written before the rename fails.
