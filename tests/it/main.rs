@@ -5,6 +5,7 @@
 mod support;
 
 mod activation;
+mod adopted;
 mod answers;
 mod base_channel;
 mod book;
