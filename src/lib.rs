@@ -33,6 +33,7 @@ pub mod export;
 pub mod fetch;
 pub mod install;
 pub mod lock;
+pub mod needs;
 pub mod pack;
 pub mod solve;
 pub mod unpack;

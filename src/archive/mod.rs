@@ -21,6 +21,7 @@ mod source;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod zip;
 
 pub use error::{Fault, SinkError};
 pub use folder::folder;

@@ -107,7 +107,7 @@ pub(super) fn read_all(bytes: &[u8], first: &[&str], limits: Limits) -> Result<V
 
 /// The formats that are a single file.
 fn files() -> impl Iterator<Item = Format> {
-    Format::ALL.into_iter().filter(|it| !matches!(it, Format::Folder | Format::Zip | Format::Squashfs))
+    Format::ALL.into_iter().filter(|it| !matches!(it, Format::Folder | Format::Squashfs))
 }
 
 #[test]

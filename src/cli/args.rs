@@ -51,7 +51,8 @@ pub(super) enum Command {
     Pack(RunArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
-    /// Compare the host's libraries that an environment was built with to those of this machine
+    /// Compare the host's libraries that an environment was built with to those of this machine, or all that its files
+    /// need to what another machine has
     Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),
@@ -151,6 +152,13 @@ pub(super) struct CheckArgs {
     /// An environment of the project, the prefix of one anywhere, or an archive of `envbuild pack`
     #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
     pub(super) what: PathBuf,
+    /// Look at every executable and library, and hold what they need against this machine: a target of project.toml, what
+    /// it has, as `__glibc=2.17,__cuda=12.3`, or `this-machine`
+    #[arg(long, value_name = "NAME|VIRTUAL=VERSION")]
+    pub(super) target: Option<String>,
+    /// Look for builds that would fit in no channel that needs the network
+    #[arg(long, requires = "target")]
+    pub(super) offline: bool,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,

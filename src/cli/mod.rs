@@ -58,6 +58,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Test(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Test)),
         Command::Pack(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Pack)),
         Command::Unpack(args) => command::unpack(&world, &args),
+        Command::Check(args) if args.target.is_some() => command::check_target(&world, &args),
         Command::Check(args) => command::check_host(&world, &args),
         Command::Plan(args) => command::plan(&world, &args),
         Command::Why(args) => command::why(&world, &args),

@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod stage;
 mod status;
+mod target;
 mod unpack;
 mod worker;
 
@@ -29,6 +30,7 @@ pub(super) use plan::plan;
 pub(super) use run::run;
 pub(super) use stage::run_stage;
 pub(super) use status::status;
+pub(super) use target::check_target;
 pub(super) use unpack::unpack;
 pub(super) use worker::{make, patchelf, worker};
 

@@ -9,7 +9,7 @@ pub(super) const LAYERS: &[&[&str]] = &[
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "export", "fetch", "install", "lock", "pack", "solve", "unpack"],
+    &["build", "channel", "export", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -28,16 +28,18 @@ const ANY: &[&str] = &[""];
 
 /// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
+    ("archspec", &["needs/"]),
     ("blake3", ANY),
     ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
     ("flate2", &["archive/"]),
+    ("globset", &["needs/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
     ("lzma_rust2", &["archive/"]),
-    ("memchr", &["elf/", "tree/"]),
+    ("memchr", &["elf/", "needs/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
     ("rattler", &["build/", "install/"]),
@@ -59,7 +61,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "tree/look.rs", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
