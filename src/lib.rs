@@ -27,6 +27,7 @@ pub mod fingerprint;
 
 pub mod store;
 
+pub mod backup;
 pub mod build;
 pub mod channel;
 pub mod export;
