@@ -259,13 +259,29 @@ pub(super) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["archive", "relocate", "verify"]))]
 pub(super) struct UnpackArgs {
-    /// The archive
-    #[arg(value_name = "ARCHIVE")]
-    pub(super) archive: PathBuf,
-    /// Where to: a folder that does not exist yet, or is empty
-    #[arg(short, long, value_name = "PREFIX")]
-    pub(super) prefix: PathBuf,
+    /// The archive, or an update for the environment that is there
+    #[arg(value_name = "ARCHIVE", requires = "prefix")]
+    pub(super) archive: Option<PathBuf>,
+    /// Where to: a folder that does not exist yet, or is empty; for an update, the environment
+    #[arg(short, long, value_name = "PREFIX", requires = "archive")]
+    pub(super) prefix: Option<PathBuf>,
+    /// Unpack an environment that is for another platform or a newer glibc
+    #[arg(long, requires = "archive")]
+    pub(super) ignore_platform: bool,
+    /// Write into the files of an environment that was unpacked, moved or copied where it lies now
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) relocate: Option<PathBuf>,
+    /// Compare an environment that was unpacked with the digests that came with it
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) verify: Option<PathBuf>,
+    /// Write N files at once (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+    /// How --relocate and --verify answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 /// What to delete; everything, when nothing is named.

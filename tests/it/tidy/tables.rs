@@ -66,7 +66,10 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "backup/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    (
+        "rustix",
+        &["activation/", "archive/", "backup/", "base/", "cli/signals.rs", "exec/", "host/", "pack/", "unpack/"],
+    ),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
