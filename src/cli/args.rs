@@ -70,6 +70,12 @@ pub(super) enum Command {
     List(ListArgs),
     /// Write what an environment holds in the formats of other programs
     Export(ExportArgs),
+    /// Save a conda prefix in a folder that can bring it back, and try that
+    Backup(BackupArgs),
+    /// Bring a backed-up prefix back, in the best way that this machine allows
+    Restore(RestoreArgs),
+    /// Copy a prefix to another place of this machine
+    Clone(CloneArgs),
     /// Delete what can be made again
     Clean(CleanArgs),
     /// Delete what nothing refers to any more: the manifest, envbuild.lock, the channel's index
@@ -276,6 +282,67 @@ pub(super) enum ExportFormat {
     Pixi,
     /// CycloneDX 1.6 in JSON
     Sbom,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The prefix: any conda environment
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+    /// The folder to write: it does not exist yet, or is empty
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    /// Run SCRIPT in the environment that the drill makes; bash runs what has no `#!` line
+    #[arg(long, value_name = "SCRIPT")]
+    pub(super) test: Option<PathBuf>,
+    /// Use N threads (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The folder that `envbuild backup` wrote
+    #[arg(value_name = "DIR")]
+    pub(super) folder: PathBuf,
+    /// Where to: a folder that does not exist yet, or is empty
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+    /// Try this way only (default: the first that this machine allows, in this order)
+    #[arg(long, value_enum)]
+    pub(super) by: Option<RestoreBy>,
+    /// Use no network: only file:// channels, and what was fetched before
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Use N threads (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RestoreBy {
+    /// The archive: the same files
+    Pack,
+    /// The same packages, from their channels
+    Explicit,
+    /// A new solve of environment.yml
+    Environment,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CloneArgs {
+    /// The prefix of any conda environment, or an environment of the project
+    #[arg(value_name = "ENV|PREFIX")]
+    pub(super) what: PathBuf,
+    /// Where to: a folder that does not exist yet, or is empty
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+    /// Share nothing: give each file bytes of its own
+    #[arg(long)]
+    pub(super) copy: bool,
+    /// Use N threads (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
 }
 
 #[derive(Debug, Args)]
