@@ -53,8 +53,7 @@ pub(super) enum Command {
     Pack(PackArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
-    /// Compare the host's libraries that an environment was built with to those of this machine, or all that its files
-    /// need to what another machine has
+    /// Compare the host's libraries, or with --target all that files need, to what a machine has
     Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),

@@ -9,6 +9,7 @@ mod adopted;
 mod answers;
 mod base_channel;
 mod book;
+mod check_target;
 mod client;
 mod commands;
 mod content_names;
