@@ -9,6 +9,7 @@
 mod ahead;
 mod blocks;
 mod error;
+mod fields;
 mod folder;
 mod format;
 mod names;
@@ -18,6 +19,7 @@ mod parts;
 mod promised;
 mod sink;
 mod source;
+mod squashfs;
 mod tar;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,10 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use super::records::{
-    CENTRAL, CENTRAL_SIZE, END, END_64, END_64_SIZE, END_SIZE, EXTRA_64, EXTRA_TIME, Fields, LARGE, LOCATOR_64,
+    CENTRAL, CENTRAL_SIZE, END, END_64, END_64_SIZE, END_SIZE, EXTRA_64, EXTRA_TIME, LARGE, LOCATOR_64,
     LOCATOR_64_SIZE, unix_time,
 };
-use crate::archive::{error::Fault, source::Input};
+use crate::archive::{error::Fault, fields::Fields, source::Input};
 
 /// What the directory says of an entry.
 #[derive(Debug, Clone)]
@@ -55,7 +55,8 @@ impl Directory {
         let mut tail = vec![0; window as usize];
         read_at(input, length - window, &mut tail)?;
         let ends = |at: &usize| {
-            let comment = tail.get(at + END_SIZE - 2..at + END_SIZE).map(|it| usize::from(u16::from_le_bytes([it[0], it[1]])));
+            let comment =
+                tail.get(at + END_SIZE - 2..at + END_SIZE).map(|it| usize::from(u16::from_le_bytes([it[0], it[1]])));
             tail[*at..].starts_with(&END.to_le_bytes()) && comment.is_some_and(|it| at + END_SIZE + it == tail.len())
         };
         let Some(at) = (0..tail.len()).rev().find(ends) else {
@@ -70,7 +71,8 @@ impl Directory {
             Some((disks, here, entries, fields.u32()?, fields.u32()?))
         };
         let (disks, here, entries, size, start) = numbers().ok_or_else(bad)?;
-        let (mut entries, mut size, mut start, mut end) = (u64::from(entries), u64::from(size), u64::from(start), place);
+        let (mut entries, mut size, mut start, mut end) =
+            (u64::from(entries), u64::from(size), u64::from(start), place);
         if disks != 0 || u64::from(here) != entries {
             return Err(Fault::Unsupported("has parts of zip's own kind, which are not read here"));
         }
