@@ -12,6 +12,8 @@ mod error;
 mod fields;
 mod folder;
 mod format;
+#[cfg(test)]
+mod hostile;
 mod names;
 mod ordered;
 mod output;

@@ -1,6 +1,6 @@
 //! Whole archives, written and read again, cut, changed and forged.
 
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 
 use super::{Fault, FileInfo, FileMeta, Format, Kind, Limits, Options, Sink, create, read};
 
@@ -44,7 +44,7 @@ pub(super) fn noise(length: usize) -> Vec<u8> {
 pub(super) fn sample() -> Vec<Entry> {
     let long = "long".repeat(60);
     let mut text = Vec::new();
-    for line in 0..200_000 {
+    for line in 0..60_000 {
         text.extend_from_slice(format!("line {line}\n").as_bytes());
     }
     let mut entries = vec![
@@ -55,7 +55,7 @@ pub(super) fn sample() -> Vec<Entry> {
         folder(&format!("lib/{long}")),
         file(format!("lib/{long}/{long}"), false, b"deep".to_vec()),
         link("lib/libx.so", "libx.so.1"),
-        file("lib/libx.so.1", true, noise(3_000_001)),
+        file("lib/libx.so.1", true, noise(2_500_001)),
         file(b"lib/name-\xff\xfe".to_vec(), false, b"bytes".to_vec()),
         link("lib/there", &format!("{long}/{long}")),
         file("lib/zeros", false, vec![0; 700_000]),
@@ -131,7 +131,9 @@ fn what_is_written_is_read() {
 fn threads_do_not_change_the_bytes() {
     let entries = sample();
     for format in files() {
-        for level in [None, format.levels().map(|it| *it.start())] {
+        // The usual levels of two take long, and differ from the lowest in nothing that threads could change.
+        let usual = (!matches!(format, Format::TarBz2 | Format::TarXz)).then_some(None);
+        for level in usual.into_iter().chain([format.levels().map(|it| *it.start())]) {
             let one = write(format, level, 1, &entries);
             for threads in [2, 7] {
                 assert!(one == write(format, level, threads, &entries), "{} with {threads}", format.name());

@@ -34,7 +34,7 @@ const TIME: u64 = 1_600_000_000;
 /// All that an environment can hold; names are text if need be.
 fn sample(text: bool) -> Tree {
     let long = "long".repeat(55);
-    let lines: Vec<u8> = (0..300_000).flat_map(|it| format!("line {it}\n").into_bytes()).collect();
+    let lines: Vec<u8> = (0..60_000).flat_map(|it| format!("line {it}\n").into_bytes()).collect();
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -42,7 +42,7 @@ fn sample(text: bool) -> Tree {
         state ^= state << 17;
         state as u8
     });
-    let noise: Vec<u8> = noise.take(4_500_000).collect();
+    let noise: Vec<u8> = noise.take(1_500_000).collect();
     let mut tree = Tree::new();
     for name in ["bin", "empty", "lib", &format!("lib/{long}"), "share"] {
         tree.insert(name.into(), Node::Folder);
@@ -58,10 +58,10 @@ fn sample(text: bool) -> Tree {
     }
     tree.insert(b"lines".into(), Node::File(false, TIME, lines));
     tree.insert(b"none".into(), Node::File(false, TIME, Vec::new()));
-    for it in 0..2000_u32 {
+    for it in 0..700_u32 {
         tree.insert(format!("share/{it:04}").into(), Node::File(it % 3 == 0, TIME, format!("file {it}").into()));
     }
-    tree.insert(b"zeros".into(), Node::File(false, TIME, vec![0; 1_000_000]));
+    tree.insert(b"zeros".into(), Node::File(false, TIME, vec![0; 400_000]));
     tree
 }
 
@@ -251,7 +251,7 @@ fn what_others_write_is_read() {
         &[
             "bash",
             "-c",
-            "tar -cf - . > ../whole && split -b 3000000 ../whole ../part. && for it in ../part.*; do gzip -c $it; done > ../9",
+            "tar -cf - . > ../whole && split -b 900000 ../whole ../part. && for it in ../part.*; do gzip -c $it; done > ../9",
         ],
         &["zip", "-qry", "../10.zip", "."],
         &["bash", "-c", "find . | zip -qy -@ - > ../11"],
@@ -282,7 +282,7 @@ fn parts_are_joined_and_a_missing_one_is_named() {
         let whole = root.path().join("whole");
         write(format, &whole, 1, &tree);
         // The third is exactly full, so that an empty part must follow.
-        for size in [1 << 20, fs::metadata(&whole).unwrap().len() / 3 + 1, fs::metadata(&whole).unwrap().len()] {
+        for size in [256 << 10, fs::metadata(&whole).unwrap().len() / 3 + 1, fs::metadata(&whole).unwrap().len()] {
             let mut parts = Parts::create(&stem, size).unwrap();
             let mut sink = create(format, Options { level: None, threads: 2 }, &mut parts).unwrap();
             put(&mut *sink, &tree);

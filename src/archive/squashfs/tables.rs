@@ -112,7 +112,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// What all inodes begin with. All belong to the one user in the table of users.
-    fn inode(&mut self, node: usize, kind: u16, mode: u16, modified: u64, rest: &[u8]) -> io::Result<()> {
+    fn inode(&mut self, node: usize, [kind, mode]: [u16; 2], modified: u64, rest: &[u8]) -> io::Result<()> {
         self.places[node] = self.inodes.here();
         let mut bytes = Vec::with_capacity(16 + rest.len());
         for number in [kind, mode, 0, 0] {
@@ -138,7 +138,7 @@ impl Writer<'_> {
                 Node::Link(target) => {
                     let mut rest = [1_u32.to_le_bytes(), (target.len() as u32).to_le_bytes()].concat();
                     rest.extend(target);
-                    self.inode(*entry, LINK, 0o777, EPOCH, &rest)?;
+                    self.inode(*entry, [LINK, 0o777], EPOCH, &rest)?;
                 }
                 Node::File(file) => self.file(*entry, file)?,
             }
@@ -161,7 +161,7 @@ impl Writer<'_> {
             rest.extend(u32::MAX.to_le_bytes());
         }
         let kind = if small.is_some() { FOLDER } else { FOLDER + LARGE };
-        self.inode(node, kind, 0o755, EPOCH, &rest)
+        self.inode(node, [kind, 0o755], EPOCH, &rest)
     }
 
     fn file(&mut self, node: usize, file: &File) -> io::Result<()> {
@@ -185,7 +185,7 @@ impl Writer<'_> {
         }
         let kind = if small.is_some() { FILE } else { FILE + LARGE };
         let mode = if file.executable { 0o755 } else { 0o644 };
-        self.inode(node, kind, mode, file.modified, &rest)
+        self.inode(node, [kind, mode], file.modified, &rest)
     }
 
     /// Writes the names in a folder, and gives the bytes that they take. Those whose inodes are in one block and have

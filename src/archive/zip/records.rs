@@ -46,7 +46,7 @@ pub(super) fn dos_time(seconds: u64) -> u32 {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + u64::from(month <= 2);
     let date = ((year - 1980) << 9 | month << 5 | of_month) as u32;
-    date << 16 | (second / 3600) << 11 | (second / 60 % 60) << 5 | second % 60 / 2
+    date << 16 | (second / 3600) << 11 | (second / 60 % 60) << 5 | (second % 60 / 2)
 }
 
 /// Seconds since 1970 of a time of MS-DOS, taken as UTC. A month or day that does not exist is moved, not refused.
