@@ -7,6 +7,7 @@ mod support;
 mod activation;
 mod adopted;
 mod answers;
+mod archives;
 mod base_channel;
 mod book;
 mod check_target;

@@ -61,16 +61,12 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    (
-        &["activation/", "archive/", "backup/", "base/", "cli/signals.rs", "exec/", "host/", "pack/", "unpack/"],
-    ),
     ("rayon", &["adopt/", "backup/", "fingerprint/tree.rs", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
     ("reflink_copy", &["backup/"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
-        "rustix",
+    ("rustix", &["activation/", "archive/", "backup/", "base/", "cli/signals.rs", "exec/", "host/", "unpack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
