@@ -47,11 +47,11 @@ pub fn peek<E: From<UnpackError>>(
             }
         })?;
         is_first = false;
-        let Some(Member { name, kind, info, mut data }) = next else { return Ok(()) };
+        let Some(Member { name, kind, mut data }) = next else { return Ok(()) };
         let peeked = match &kind {
             Kind::Folder => Peeked::Folder,
             Kind::Link(target) => Peeked::Link(target),
-            Kind::File => Peeked::File(info.size, &mut data),
+            Kind::File(info) => Peeked::File(info.size, &mut data),
         };
         if !visit(&name, peeked)? {
             return Ok(());

@@ -5,7 +5,9 @@
 mod support;
 
 mod activation;
+mod adopted;
 mod answers;
+mod archives;
 mod base_channel;
 mod book;
 mod check_target;
