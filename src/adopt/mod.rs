@@ -13,6 +13,7 @@ mod links;
 mod prefix;
 mod python;
 mod records;
+mod relink;
 mod report;
 mod restore;
 mod scan;

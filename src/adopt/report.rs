@@ -20,6 +20,8 @@ pub struct Report {
     pub clobbered: Vec<Clobbered>,
     /// Files that go on naming this prefix wherever the environment goes.
     pub unfixable: Vec<Unfixable>,
+    /// Files that were linked in the prefix, whose run path became relative to them.
+    pub relinked: Vec<String>,
     /// Symbolic links that lead out of the prefix.
     pub outside_links: Vec<Outside>,
     /// `.pth` files that name folders outside of the prefix.
