@@ -27,6 +27,8 @@ pub enum Editables {
     LeaveOut,
     /// Their sources are put where an ordinary install would put them.
     Include,
+    /// They stay as they are: for a tree that goes no further than this machine.
+    Keep,
 }
 
 /// One editable install.
@@ -160,6 +162,9 @@ pub(super) fn settle(
             AdoptError::Editable { name: it.name.clone(), sources: sources.join(" and ") }
         };
         return if installs.is_empty() { Ok(()) } else { Err(installs.iter().map(refused).collect()) };
+    }
+    if what == Editables::Keep {
+        return Ok(());
     }
     let mut problems = Vec::new();
     let mut out: BTreeSet<Vec<u8>> = BTreeSet::new();

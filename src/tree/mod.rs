@@ -21,8 +21,8 @@ pub use entries::{EPOCH, Entries, Entry, File, list, what_it_is};
 pub use error::TreeError;
 pub use find::{Found, Needles};
 pub use head::{
-    BINARY, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEAD, HEADER, Header, LINKS, MARKER, NEEDS, PLACES,
-    Relocation, TEXT,
+    BINARY, COUNTS, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEAD, HEADER, Header, LINKS, MARKER, NEEDS, PART,
+    PLACES, Relocation, TEXT,
 };
 pub use look::{Look, look};
 pub use place::{Mode, Places, Words};

@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod backup;
 mod check;
 mod clean;
 mod explain;
@@ -18,6 +19,7 @@ mod target;
 mod unpack;
 mod worker;
 
+pub(super) use backup::{backup, clone, restore};
 pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
