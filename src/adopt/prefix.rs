@@ -47,7 +47,8 @@ pub struct AdoptOptions {
 /// What becomes of binary files of no package that name the prefix: there is room for a path of its length and no more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Compiled {
-    /// They go on naming it, and the report says so. The environment can move to any path for which the packages have room.
+    /// They go on naming it, and the report says so. The environment can move to any path for which the packages have
+    /// room.
     #[default]
     Keep,
     /// They are corrected, too, so the environment can move only to paths that are no longer than its own.
@@ -112,10 +113,10 @@ pub(super) struct Read {
 /// Adopts the conda prefix that lies in a folder.
 ///
 /// # Errors
-/// When it is no prefix, a record is damaged, something cannot be read or packed, or an editable install is to be refused;
-/// all of it at once.
+/// When it is no prefix, a record is damaged, something cannot be read or packed, or an editable install is to be
+/// refused; all of it at once.
 pub fn adopt(prefix: &Path, options: &AdoptOptions) -> Result<Adopted, AdoptErrors> {
-    let fail = |problems| AdoptErrors::new(prefix, problems);
+    let fail = |problems| AdoptErrors::new(Some(prefix), problems);
     let root = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
     if !root.join("conda-meta").is_dir() || root.parent().is_none() {
         return Err(fail(vec![AdoptError::NotAPrefix(prefix.to_owned())]));
@@ -188,7 +189,8 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     Ok(Adopted { entries, placeholder, name, platform, packages, pip, report, spellings, _scratch: scratch })
 }
 
-/// Takes out what an earlier packer has put in, envbuild or conda-pack: the scripts that are made anew for each archive.
+/// Takes out what an earlier packer has put in, envbuild or conda-pack: the scripts that are made anew for each
+/// archive.
 fn forget_scripts(entries: &mut Entries, claims: &Claims<'_>) {
     for name in [&b"bin/activate"[..], b"bin/deactivate", b"bin/conda-unpack"] {
         let theirs = || python::text(entries, name).ok().flatten();

@@ -1,7 +1,7 @@
 //! Gives libraries that were linked in the prefix a run path that moves with them.
 //!
-//! There is no room for a longer path in what pip has compiled. But where the prefix is only in the run path, the loader
-//! can be told to look from the library's own place: `$ORIGIN/../lib` instead of `/prefix/lib`.
+//! There is no room for a longer path in what pip has compiled. But where the prefix is only in the run path, the
+//! loader can be told to look from the library's own place: `$ORIGIN/../lib` instead of `/prefix/lib`.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ use crate::{
 /// The largest file that is changed, in bytes: it is held in memory.
 const LARGEST: u64 = 64 << 20;
 
-/// Changes copies of the files whose run path cannot be corrected in its room, and gives the names of those files. Copies go
-/// into the folder of scratch files.
+/// Changes copies of the files whose run path cannot be corrected in its room, and gives the names of those files.
+/// Copies go into the folder of scratch files.
 ///
 /// # Errors
 /// When a copy cannot be written.

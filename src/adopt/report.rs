@@ -85,7 +85,7 @@ pub struct Unfixable {
     pub file: String,
     /// The package that claims it.
     pub package: Option<String>,
-    /// How long a prefix there is room for, in bytes.
+    /// How long a prefix there is room for, in bytes; 0 when the file's format is not known to allow any other.
     pub room: usize,
 }
 

@@ -75,8 +75,8 @@ pub(in crate::cli) fn adopted_text(adopted: &Adopted, file: &Path, packed: &Pack
         format!("{} (room for {} bytes{of})", it.file, it.room)
     };
     list(
-        "compiled in this prefix, whose path they go on naming; build them in a prefix with a longer path, or limit all to \
-         short paths with --short-prefix:",
+        "compiled in this prefix, whose path they go on naming; build them in a prefix with a longer path, or limit \
+         all to short paths with --short-prefix:",
         report.unfixable.iter().map(unfixable).collect(),
         true,
     );
