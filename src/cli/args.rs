@@ -142,7 +142,8 @@ pub(super) struct PackArgs {
     /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
     #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
     pub(super) include_editable: bool,
-    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than PREFIX
+    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than
+    /// PREFIX
     #[arg(long, requires = "prefix")]
     pub(super) short_prefix: bool,
 }
@@ -189,8 +190,8 @@ pub(super) struct CheckArgs {
     /// An environment of the project, the prefix of one anywhere, or an archive of `envbuild pack`
     #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
     pub(super) what: PathBuf,
-    /// Look at every executable and library, and hold what they need against this machine: a target of project.toml, what
-    /// it has, as `__glibc=2.17,__cuda=12.3`, or `this-machine`
+    /// Look at every executable and library, and hold what they need against this machine: a target of project.toml,
+    /// what it has, as `__glibc=2.17,__cuda=12.3`, or `this-machine`
     #[arg(long, value_name = "NAME|VIRTUAL=VERSION")]
     pub(super) target: Option<String>,
     /// Look for builds that would fit in no channel that needs the network
