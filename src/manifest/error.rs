@@ -291,6 +291,23 @@ pub enum ManifestError {
         at: SourceSpan,
     },
 
+    /// A format that is used where it is mounted, without a word on where that is.
+    #[error("`{format}` is mounted, not unpacked, and nothing says where")]
+    #[diagnostic(code(envbuild::manifest::no_dest_prefix), help("add `dest-prefix = \"/absolute/path\"`"))]
+    NoDestPrefix {
+        format: String,
+        #[label("needs a `dest-prefix`")]
+        at: SourceSpan,
+    },
+
+    /// A path for archives that is no absolute path.
+    #[error("`{prefix}` is not an absolute path in its shortest spelling")]
+    #[diagnostic(code(envbuild::manifest::dest_prefix), help("as `/opt/env`: no `.`, `..`, `//`, nor `/` at the end"))]
+    DestPrefix {
+        prefix: String,
+        #[label("the path at which the environment is to be used")]
+        at: SourceSpan,
+    },
     /// A pack format that is not known.
     #[error("`{format}` is not a format that this version of envbuild packs into")]
     #[diagnostic(code(envbuild::manifest::unknown_pack))]

@@ -140,6 +140,18 @@ pub enum UnpackError {
         /// What the decoder says.
         source: io::Error,
     },
+    /// The container cannot be read here.
+    #[error("`{}` cannot be read: {fault}", path.display())]
+    #[diagnostic(
+        code(envbuild::unpack::container),
+        help("pack it again with envbuild; all parts of a split archive must lie in one folder")
+    )]
+    Container {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: crate::archive::Fault,
+    },
     /// The archive holds an entry that would reach outside the destination or is of no use in an environment.
     #[error("`{}` holds the entry `{entry}`, which {why}", path.display())]
     #[diagnostic(

@@ -6,11 +6,11 @@ use super::{
     crew::Bench,
     error::UnpackError,
     head::Head,
-    members::FileInfo,
     site::{NOT_LISTED, Site},
     whole::{Unpacked, below},
 };
 use crate::{
+    archive::FileInfo,
     base::{Digest, FsError},
     tree::{HEADER, MARKER, PART, with_prefix},
 };

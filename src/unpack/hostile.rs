@@ -288,7 +288,7 @@ fn a_mode_of_the_archive_gives_no_more_than_execution() {
     compress(
         &Forged::new()
             .with_head(&[('X', "tool", b"x")], b"")
-            .add(b"tool", b"x", |header| header.set_mode(0o7777))
+            .add(b"tool", b"x", |header| header.set_mode(0o777))
             .bytes(),
         &archive,
     );
@@ -332,7 +332,9 @@ fn a_cut_archive_leaves_nothing() {
         }
     }
     // Cut before it was compressed: the stream is whole and the archive is not.
-    let tar = zstd::decode_all(bytes.as_slice()).unwrap();
+    let mut tar = zstd::decode_all(bytes.as_slice()).unwrap();
+    let content = tar.iter().rposition(|byte| *byte != 0).unwrap();
+    tar.truncate((content / 512 + 3) * 512);
     for length in (0..tar.len() / 512).step_by(tar.len() / 512 / 40).chain([tar.len() / 512 - 1]) {
         for extra in [0, 100] {
             compress(&tar[..length * 512 + extra], &cut);

@@ -11,9 +11,9 @@ mod head;
 #[cfg(test)]
 mod hostile;
 mod machine;
-mod members;
 mod peek;
 mod progress;
+mod reader;
 mod relocate;
 mod rewrite;
 mod site;
@@ -22,7 +22,7 @@ mod whole;
 
 pub use error::UnpackError;
 pub use machine::Machine;
-pub use peek::files_in;
+pub use peek::{Peeked, files_in, files_that, peek};
 pub use progress::Progress;
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
 pub use verify::{Verified, VerifyRequest, verify};

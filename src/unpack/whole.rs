@@ -5,8 +5,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
-    io::{BufReader, ErrorKind},
+    io::ErrorKind,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -16,13 +15,15 @@ use super::{
     deployed::absolute,
     error::UnpackError,
     grow::{Job, Tree, mark},
-    head::Reader,
     machine::{Machine, check_machine, check_prefix, check_room},
-    members::{Kind, Member},
     progress::{Meter, Progress},
+    reader::Reader,
     site::Site,
 };
-use crate::base::{Cancel, FsError, Scratch, fs};
+use crate::{
+    archive::{Kind, Member},
+    base::{Cancel, FsError, Scratch, fs},
+};
 
 /// What to unpack, and where to.
 #[derive(Debug, Clone, Copy)]
@@ -62,13 +63,8 @@ const WAITING: usize = 32 << 20;
 /// machine or has no room there, when the archive is not one of ours, is damaged, or holds an entry that reaches outside
 /// or is not in its list, when a file cannot be written, or when somebody wants it to stop.
 pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
-    let reader = Reader { archive: request.archive };
-    let file = File::open(request.archive).map_err(|error| FsError::new("read", request.archive, error))?;
-    let file = BufReader::with_capacity(256 << 10, file);
-    let stream = zstd::Decoder::with_buffer(file).map_err(|error| reader.damaged(error))?;
-    let mut archive = tar::Archive::new(stream);
-    let mut entries = archive.entries().map_err(|error| reader.damaged(error))?.raw(true);
-    let head = reader.head(&mut entries)?;
+    let mut reader = Reader::open(request.archive)?;
+    let head = reader.head()?;
     let prefix = destination(request.prefix)?;
     check_machine(request.archive, &head, request.machine)?;
     check_prefix(&prefix, head.header.placeholder.len())?;
@@ -86,21 +82,19 @@ pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
     let unpacked = crew::lead(request.threads.saturating_sub(1), WAITING, &write, |bench| {
         let mut tree = Tree::new(&site, bench);
         tree.head()?;
-        while let Some(member) = reader.next(&mut entries)? {
+        while let Some(member) = reader.next()? {
             if request.cancel.is_cancelled() {
                 return Err(UnpackError::Stopped);
             }
-            let Member { name, kind, mut data } = member;
+            let Member { name, kind, data } = member;
             match kind {
                 Kind::Folder => tree.folder(&name)?,
                 Kind::Link(target) => tree.link(&name, &target)?,
-                Kind::File(info) => tree.file(&name, info, &mut data)?,
+                Kind::File(info) => tree.file(&name, info, data)?,
             }
         }
         tree.finish()
     })?;
-    drop(entries);
-    reader.end(archive.into_inner())?;
     mark(&inside, new)?;
     // An empty folder at the destination is replaced; anything that came there meanwhile makes this fail.
     match std::fs::rename(&inside, &prefix) {

@@ -3,6 +3,7 @@
 mod bar;
 mod check;
 mod data;
+mod deployed;
 mod fancy;
 mod garbage;
 mod held;
@@ -12,11 +13,13 @@ mod message;
 mod picture;
 mod plain;
 mod status;
+mod target;
 mod text;
 
 pub(super) use bar::Bar;
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
+pub(super) use deployed::{relocated, verified};
 pub(super) use fancy::Screen;
 pub(super) use garbage::{Tidied, gc_json, gc_text, tell_kept};
 pub(super) use held::{held_json, held_text, held_warnings};
@@ -24,6 +27,7 @@ pub(super) use host::{HostReport, host_json, host_text};
 pub(super) use json::{json_report, list_json, lock_json, plan_json, why_json};
 pub(super) use message::{bytes, summary};
 pub(super) use status::{NodeFacts, Overview, status_json, status_text};
+pub(super) use target::{Judged, target_json, target_text};
 pub(super) use text::{list_text, lock_text, plan_dot, plan_svg, plan_text, why_text};
 
 use std::{io::IsTerminal as _, process::ExitCode};

@@ -4,12 +4,12 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "conda", "elf", "http", "manifest", "recipe", "tree"],
+    &["activation", "archive", "conda", "elf", "http", "manifest", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "fetch", "install", "lock", "pack", "solve", "unpack"],
+    &["build", "channel", "export", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -21,20 +21,25 @@ pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
 pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
+    &["activation", "archive", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
 
 /// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
+    ("archspec", &["needs/"]),
     ("blake3", ANY),
+    ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("flate2", &["archive/"]),
+    ("globset", &["needs/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
-    ("memchr", &["elf/", "tree/"]),
+    ("lzma_rust2", &["archive/"]),
+    ("memchr", &["elf/", "needs/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
     ("rattler", &["build/", "install/"]),
@@ -56,16 +61,17 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "tree/look.rs", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/", "unpack/"]),
+    ("rustix", &["activation/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/", "unpack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
+    ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["conda/", "pack/", "unpack/"]),
+    ("tar", &["conda/", "pack/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -74,7 +80,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["conda/", "pack/", "unpack/"]),
+    ("zstd", &["archive/", "conda/", "pack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.
