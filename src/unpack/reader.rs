@@ -1,9 +1,6 @@
 //! Reads an archive in whatever format, entry by entry, as if the environment stood at its root.
 
-use std::{
-    io,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use super::{
     error::UnpackError,
