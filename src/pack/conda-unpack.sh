@@ -46,16 +46,14 @@ leads_here() {
 
 elsewhere="use 'envbuild unpack --relocate', or unpack the archive there again"
 old=$placeholder
-if [ -f "$meta/prefix.part" ]; then
-    if [ -f "$meta/prefix" ] || ! leads_here "$meta/prefix.part"; then
-        fail "an earlier run was interrupted while it wrote another path into the files; $elsewhere"
-    fi
-elif [ -f "$meta/prefix" ]; then
+if [ -f "$meta/prefix" ]; then
     if leads_here "$meta/prefix"; then
         printf 'conda-unpack: already done for %s\n' "$was"
         exit 0
     fi
     old=$was
+elif [ -f "$meta/prefix.part" ] && ! leads_here "$meta/prefix.part"; then
+    fail "an earlier run was interrupted while it wrote another path into the files; $elsewhere"
 fi
 
 case $prefix in
@@ -157,5 +155,7 @@ if [ "$prefix" != "$old" ]; then
     fi
 fi
 
-mv -f -- "$meta/prefix.part" "$meta/prefix"
+printf '%s\n' "$prefix" >"$meta/prefix.done"
+mv -f -- "$meta/prefix.done" "$meta/prefix"
+rm -f -- "$meta/prefix.part"
 printf 'conda-unpack: this environment now lies at %s\n' "$prefix"

@@ -42,6 +42,16 @@ pub struct File {
 /// 1980-01-01 00:00:00 UTC, the time of everything whose time does not matter. Earlier ones trouble zip files.
 pub const EPOCH: u64 = 315_532_800;
 
+impl File {
+    /// A file on disk as it is.
+    pub fn on_disk(path: PathBuf, metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let content =
+            Content::Disk { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
+        Self { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
+    }
+}
+
 impl Entry {
     /// A file made here.
     pub fn made(bytes: Vec<u8>, executable: bool) -> Self {
@@ -75,7 +85,7 @@ pub fn list(root: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Entries, TreeEr
                 let target = path.read_link().map_err(|error| FsError::new("read the link", &path, error))?;
                 Entry::Link(target.into_os_string().into_vec())
             } else if metadata.is_file() {
-                Entry::File(on_disk(path, &metadata))
+                Entry::File(File::on_disk(path, &metadata))
             } else {
                 return Err(TreeError::FileType { path, what: what_it_is(metadata.file_type()) });
             };
@@ -85,14 +95,8 @@ pub fn list(root: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Entries, TreeEr
     Ok(entries)
 }
 
-fn on_disk(path: PathBuf, metadata: &Metadata) -> File {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let content =
-        Content::Disk { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
-    File { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
-}
-
-fn what_it_is(file_type: FileType) -> &'static str {
+/// What something is that is neither a file, a folder nor a symbolic link, in words.
+pub fn what_it_is(file_type: FileType) -> &'static str {
     if file_type.is_socket() {
         "a socket"
     } else if file_type.is_fifo() {

@@ -17,7 +17,7 @@ mod placeholder;
 mod splice;
 
 pub use content::{Content, Reader};
-pub use entries::{EPOCH, Entries, Entry, File, list};
+pub use entries::{EPOCH, Entries, Entry, File, list, what_it_is};
 pub use error::TreeError;
 pub use find::{Found, Needles};
 pub use head::{
@@ -27,4 +27,4 @@ pub use head::{
 pub use look::{Look, look};
 pub use place::{Mode, Places, Words};
 pub use placeholder::{PLACEHOLDER_MAX, PLACEHOLDER_MIN, PrefixFault, is_placeholder, placeholder, prefix_fault};
-pub use splice::{Splicer, Splices, with_prefix};
+pub use splice::{Edit, Splicer, Splices, with_prefix};

@@ -72,7 +72,8 @@ impl<'a> Reader<'a> {
         Ok(Self { archive, source, root, pending: true, nothing: io::empty() })
     }
 
-    /// The next entry, or nothing at the end of an archive that is whole.
+    /// The next entry, or nothing at the end of an archive that is whole. One without a name is the environment's folder,
+    /// or one above it.
     ///
     /// # Errors
     /// When the archive is damaged, or holds an entry that nobody wants.
@@ -86,6 +87,7 @@ impl<'a> Reader<'a> {
         };
         match member.name.strip_prefix(self.root.as_slice()) {
             Some(name) => member.name = name.to_vec(),
+            None if member.kind == Kind::Folder && is_above(&member.name, &self.root) => member.name.clear(),
             None => {
                 let entry = member.name.escape_ascii().to_string();
                 let why = "stands outside of the environment's folder";
@@ -129,6 +131,10 @@ impl<'a> Reader<'a> {
         }
         Head::parse(contents).map_err(|strange| strange.about(archive))
     }
+}
+
+fn is_above(folder: &[u8], root: &[u8]) -> bool {
+    root.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// A fault of the container as one of ours.

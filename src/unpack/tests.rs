@@ -442,7 +442,7 @@ fn a_disk_that_is_full_leaves_nothing() {
         ("size=2m", (|error| matches!(error, UnpackError::NoRoom { .. })) as fn(&UnpackError) -> bool),
         ("size=64m,nr_inodes=20", |error| matches!(error, UnpackError::NoInodes { .. })),
         // The blocks that files take are more than their bytes: this is found out while they are written.
-        ("size=3400k", |error| matches!(error, UnpackError::File(_) | UnpackError::NoRoom { .. })),
+        ("size=3148k", |error| matches!(error, UnpackError::File(_) | UnpackError::NoRoom { .. })),
     ] {
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(&place).output().unwrap();
         if !mount.status.success() {

@@ -113,6 +113,7 @@ pub(super) fn grow(
             }
             let Member { name, kind, data } = member;
             match kind {
+                Kind::Folder if name.is_empty() => {}
                 Kind::Folder => tree.folder(&name)?,
                 Kind::Link(target) => tree.link(&name, &target)?,
                 Kind::File(info) => tree.file(&name, info, data)?,

@@ -5,9 +5,12 @@
 mod support;
 
 mod activation;
+mod adopted;
 mod answers;
+mod archives;
 mod base_channel;
 mod book;
+mod check_target;
 mod client;
 mod commands;
 mod content_names;
