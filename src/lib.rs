@@ -7,9 +7,11 @@
 
 pub mod activation;
 pub mod base;
+pub mod bytecode;
 pub mod conda;
 pub mod elf;
 pub mod http;
+pub mod pkgcache;
 pub mod rt;
 pub mod tree;
 
@@ -29,6 +31,7 @@ pub mod store;
 pub mod build;
 pub mod channel;
 pub mod fetch;
+pub mod image;
 pub mod install;
 pub mod lock;
 pub mod pack;

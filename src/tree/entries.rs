@@ -39,6 +39,16 @@ pub struct File {
     pub modified: u64,
 }
 
+impl File {
+    /// A file as it lies on disk; `metadata` is what was found there.
+    pub fn on_disk(path: PathBuf, metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let content =
+            Content::Disk { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
+        Self { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
+    }
+}
+
 /// 1980-01-01 00:00:00 UTC, the time of everything whose time does not matter. Earlier ones trouble zip files.
 pub const EPOCH: u64 = 315_532_800;
 
@@ -75,7 +85,7 @@ pub fn list(root: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Entries, TreeEr
                 let target = path.read_link().map_err(|error| FsError::new("read the link", &path, error))?;
                 Entry::Link(target.into_os_string().into_vec())
             } else if metadata.is_file() {
-                Entry::File(on_disk(path, &metadata))
+                Entry::File(File::on_disk(path, &metadata))
             } else {
                 return Err(TreeError::FileType { path, what: what_it_is(metadata.file_type()) });
             };
@@ -83,13 +93,6 @@ pub fn list(root: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Entries, TreeEr
         }
     }
     Ok(entries)
-}
-
-fn on_disk(path: PathBuf, metadata: &Metadata) -> File {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let content =
-        Content::Disk { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
-    File { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
 }
 
 fn what_it_is(file_type: FileType) -> &'static str {

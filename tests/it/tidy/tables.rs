@@ -4,12 +4,12 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "conda", "elf", "http", "manifest", "recipe", "tree"],
+    &["activation", "bytecode", "conda", "elf", "http", "manifest", "pkgcache", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "fetch", "install", "lock", "pack", "solve", "unpack"],
+    &["build", "channel", "fetch", "image", "install", "lock", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -21,7 +21,7 @@ pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
 pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
+    &["activation", "base", "bytecode", "conda", "elf", "http", "ledger", "pkgcache", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -31,32 +31,33 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("blake3", ANY),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("filetime", &["image/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
     ("memchr", &["elf/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
-    ("rattler", &["build/", "install/"]),
+    ("rattler", &["build/", "image/", "install/"]),
     ("rattler_build", &["build/", "recipe/"]),
     ("rattler_build_jinja", &["recipe/"]),
     ("rattler_build_recipe", &["build/", "recipe/"]),
     ("rattler_build_script", &["build/"]),
     ("rattler_build_types", &["build/", "recipe/"]),
     ("rattler_build_variant_config", &["recipe/"]),
-    ("rattler_cache", &["build/", "install/", "solve/"]),
+    ("rattler_cache", &["build/", "image/", "pkgcache.rs", "solve/"]),
     ("rattler_conda_types", ANY),
-    ("rattler_digest", &["channel/", "conda/", "fetch/", "install/", "pack/"]),
+    ("rattler_digest", &["channel/", "conda/", "fetch/", "image/", "install/", "pack/", "pkgcache.rs"]),
     ("rattler_index", &["channel/"]),
     ("rattler_lock", &["lock/"]),
-    ("rattler_networking", &["http.rs"]),
-    ("rattler_package_streaming", &["channel/"]),
+    ("rattler_networking", &["http.rs", "pkgcache.rs"]),
+    ("rattler_package_streaming", &["channel/", "image/"]),
     ("rattler_repodata_gateway", &["solve/"]),
     ("rattler_shell", &["install/"]),
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "tree/look.rs", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "image/", "tree/look.rs", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
@@ -65,7 +66,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["conda/", "pack/", "unpack/"]),
+    ("tar", &["conda/", "image/", "pack/", "unpack/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -78,7 +79,8 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.
-const ISLANDS: &[&str] = &["rt.rs", "build/", "channel/", "fetch/", "install/", "solve/"];
+const ISLANDS: &[&str] =
+    &["rt.rs", "bytecode.rs", "build/", "channel/", "fetch/", "image/", "install/", "pkgcache.rs", "solve/"];
 
 /// Who may use a word of the language or of a library that has a room. `Report` and its macros make an error that nobody
 /// can match on, which is for the one who prints it; the building library returns them, and that room turns them into text.
@@ -92,14 +94,7 @@ pub(super) const WORDS: &[(&str, &[&str])] = &[
     ("IntoDiagnostic", &["cli/"]),
     (
         "Command::new",
-        &[
-            "activation/session.rs",
-            "build/bytecode.rs",
-            "cli/command/run.rs",
-            "exec/",
-            "host/shell.rs",
-            "install/bytecode.rs",
-        ],
+        &["activation/session.rs", "build/bytecode.rs", "bytecode.rs", "cli/command/run.rs", "exec/", "host/shell.rs"],
     ),
     ("std::env::", &["main.rs", "cli/", "recipe/mentioned.rs"]),
     ("println!", &[]),
