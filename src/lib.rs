@@ -6,6 +6,7 @@
 //! `tests/it/tidy.rs` holds the walls.
 
 pub mod activation;
+pub mod archive;
 pub mod base;
 pub mod bytecode;
 pub mod conda;
@@ -30,10 +31,12 @@ pub mod store;
 
 pub mod build;
 pub mod channel;
+pub mod export;
 pub mod fetch;
 pub mod image;
 pub mod install;
 pub mod lock;
+pub mod needs;
 pub mod pack;
 pub mod solve;
 pub mod unpack;

@@ -51,7 +51,8 @@ pub(super) enum Command {
     Pack(RunArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
-    /// Compare the host's libraries that an environment was built with to those of this machine
+    /// Compare the host's libraries that an environment was built with to those of this machine, or all that its files
+    /// need to what another machine has
     Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),
@@ -65,6 +66,8 @@ pub(super) enum Command {
     Run(ExecArgs),
     /// List the packages of an environment
     List(ListArgs),
+    /// Write what an environment holds in the formats of other programs
+    Export(ExportArgs),
     /// Delete what can be made again
     Clean(CleanArgs),
     /// Delete what nothing refers to any more: the manifest, envbuild.lock, the channel's index
@@ -149,6 +152,13 @@ pub(super) struct CheckArgs {
     /// An environment of the project, the prefix of one anywhere, or an archive of `envbuild pack`
     #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
     pub(super) what: PathBuf,
+    /// Look at every executable and library, and hold what they need against this machine: a target of project.toml, what
+    /// it has, as `__glibc=2.17,__cuda=12.3`, or `this-machine`
+    #[arg(long, value_name = "NAME|VIRTUAL=VERSION")]
+    pub(super) target: Option<String>,
+    /// Look for builds that would fit in no channel that needs the network
+    #[arg(long, requires = "target")]
+    pub(super) offline: bool,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -203,6 +213,37 @@ pub(super) struct ListArgs {
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// An environment of the lock, the prefix of any conda environment, or an archive of `envbuild pack`
+    #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
+    pub(super) what: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "environment")]
+    pub(super) format: ExportFormat,
+    /// Write FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// What `conda list` prints
+    List,
+    /// URLs with hashes, for `conda create --file`
+    Explicit,
+    /// environment.yml with build strings
+    Environment,
+    /// environment.yml without build strings
+    EnvironmentNoBuilds,
+    /// conda-lock.yml
+    CondaLock,
+    /// pixi.lock
+    Pixi,
+    /// CycloneDX 1.6 in JSON
+    Sbom,
 }
 
 #[derive(Debug, Args)]

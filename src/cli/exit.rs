@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     base::LockError, channel::ChannelError, exec::ExecError, host::HostErrors, manifest::ManifestErrors,
-    plan::PlanError, store::StoreError, unpack::UnpackError, workspace::WorkspaceErrors,
+    pack::PackError, plan::PlanError, store::StoreError, unpack::UnpackError, workspace::WorkspaceErrors,
 };
 
 /// How the program ends.
@@ -57,6 +57,9 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
         return Exit::Stopped;
     }
     if let Some(UnpackError::Stopped) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
     if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =

@@ -47,6 +47,17 @@ pub(super) enum UsageError {
     #[error("`{0}` is not installed yet")]
     #[diagnostic(code(envbuild::cli::not_installed), help("run `envbuild install {0}`"))]
     NotInstalled(String),
+    /// A target that no table declares, or that says something that no machine has.
+    #[error("there is no target `{target}`: {reason}")]
+    #[diagnostic(code(envbuild::cli::unknown_target), help("{help}"))]
+    UnknownTarget {
+        /// What was typed.
+        target: String,
+        /// Why it is none.
+        reason: String,
+        /// What may have been meant.
+        help: String,
+    },
     /// A folder that is not there.
     #[error("`{}` is not a folder", .0.display())]
     #[diagnostic(code(envbuild::cli::no_folder), help("-C names the folder to work in"))]
@@ -63,8 +74,7 @@ pub(super) struct Project {
 /// Finds project.toml, reads it and the recipes.
 pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Override]) -> miette::Result<Project> {
     let root = find(global)?;
-    let file = root.join("project.toml");
-    let text = fs::read(&file)?;
+    let text = fs::read(&root.join("project.toml"))?;
     let manifest = manifest::parse_bytes("project.toml", &text)?;
     let configuration = user_configuration(environment)?;
     let text = String::from_utf8_lossy(&text);
@@ -136,6 +146,21 @@ fn folder(environment: &Environment, variable: &str, below_home: &str) -> Option
     named.or_else(|| environment.get("HOME").map(|home| Path::new(home).join(below_home)))
 }
 
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The folder of caches that the user's projects share.
+pub(super) fn cache(environment: &Environment) -> Option<PathBuf> {
+    let named = environment.get("ENVBUILD_CACHE_DIR").filter(|it| !it.is_empty()).map(PathBuf::from);
+    named.or_else(|| folder(environment, "XDG_CACHE_HOME", ".cache").map(|it| it.join("envbuild"))).map(absolute)
+}
+
+/// The manifest of the nearest project.toml, without the recipes that it names.
+pub(super) fn manifest(global: &Global) -> miette::Result<manifest::Manifest> {
+    Ok(manifest::parse_bytes("project.toml", &fs::read(&find(global)?.join("project.toml"))?)?)
+}
+
 /// The settings of a run.
 pub(super) fn settings(
     project: &Project,
@@ -145,10 +170,7 @@ pub(super) fn settings(
 ) -> miette::Result<Settings> {
     let machine = Machine::probe();
     let path = |name: &str| environment.get(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    let cache = path("ENVBUILD_CACHE_DIR")
-        .or_else(|| folder(environment, "XDG_CACHE_HOME", ".cache").map(|it| it.join("envbuild")))
-        .unwrap_or_else(|| project.workspace.root.join(".envbuild/cache"));
-    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let cache = cache(environment).unwrap_or_else(|| project.workspace.root.join(".envbuild/cache"));
     Ok(Settings {
         cache: absolute(cache),
         scratch: absolute(path("ENVBUILD_SCRATCH").unwrap_or_else(|| PathBuf::from("/tmp/envbuild"))),

@@ -4,6 +4,8 @@
 //! is whole, its content is digested, and the digest's first digits end the final build string. So equal content has an
 //! equal name and equal bytes, whoever built it, from whatever inputs.
 //!
+//! It also knows how to name where a package came from without secrets and paths of a machine.
+//!
 //! Knows nothing of: how an archive is built, published or installed.
 
 mod amend;
@@ -11,6 +13,7 @@ mod archive;
 mod compare;
 mod content;
 mod error;
+mod location;
 mod name;
 mod seal;
 #[cfg(test)]
@@ -22,5 +25,6 @@ pub use amend::{Amendment, amend, each_file};
 pub use compare::{Difference, How, compare};
 pub use content::sealed_content;
 pub use error::CondaError;
+pub use location::{public_channel, public_url, without_secrets};
 pub use name::provisional;
 pub use seal::{Sealed, seal};

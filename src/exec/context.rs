@@ -16,6 +16,7 @@ use crate::{
     channel::LocalChannel,
     host::Probe,
     lock::{self, LockedEnvironment, RelativeChannel},
+    manifest::DEFAULT_PACK_FORMAT,
     plan::{Index, NodeId, Plan},
     rt::Rt,
     solve,
@@ -230,7 +231,7 @@ impl Context {
     /// When the machine's cannot be found out, or the target's are wrong.
     pub fn virtual_packages(&self, environment: &Environment) -> Result<Vec<GenericVirtualPackage>, ExecError> {
         let mut packages = match &environment.target {
-            Some(named) => solve::target_virtual_packages(self.workspace.platform, named)?,
+            Some(target) => solve::target_virtual_packages(self.workspace.platform, &target.virtual_packages)?,
             None => match self.machine.get() {
                 Some(found) => found.clone(),
                 None => {
@@ -240,7 +241,7 @@ impl Context {
             },
         };
         // A target is another machine with the same host software, unless it says otherwise.
-        let named = environment.target.as_deref().unwrap_or_default();
+        let named = environment.target.as_ref().map_or(&[][..], |it| &it.virtual_packages);
         let mut facts = host::virtual_packages(self)?;
         facts.retain(|fact| !named.iter().any(|it| it.0 == fact.name.as_normalized()));
         packages.retain(|it| !facts.iter().any(|fact| fact.name == it.name));
@@ -265,9 +266,10 @@ impl Context {
         matches!(last.nodes.get(node), Some((NodeResult::Failed, ..)))
     }
 
-    /// The archive of an environment.
-    pub fn archive(&self, environment: &Environment) -> PathBuf {
-        let name = format!("{}-{}.tar.zst", environment.name, self.workspace.platform);
+    /// The archive of an environment, in the format of that index in its list.
+    pub fn archive(&self, environment: &Environment, part: usize) -> PathBuf {
+        let ending = environment.packs.get(part).map_or(DEFAULT_PACK_FORMAT, String::as_str);
+        let name = format!("{}-{}.{ending}", environment.name, self.workspace.platform);
         self.workspace.root.join("dist").join(name)
     }
 

@@ -15,6 +15,7 @@ use crate::{
     install::InstallError,
     ledger::LedgerError,
     lock::LockError,
+    needs::NeedsError,
     pack::PackError,
     solve::SolveError,
     store::StoreError,
@@ -34,6 +35,23 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Host(HostErrors),
+    /// An environment that does not run where it must.
+    #[error("the target `{target}` lacks what `{environment}` needs:\n{}", list.trim_end())]
+    #[diagnostic(
+        code(envbuild::exec::target),
+        help(
+            "choose other builds; or say in [targets.{target}] what it has: `virtual-packages`, `libraries` that it has or \
+             that nobody will miss there, and `symbols`"
+        )
+    )]
+    Target {
+        /// The environment.
+        environment: String,
+        /// The target.
+        target: String,
+        /// A line for everything that is missing.
+        list: String,
+    },
     /// A build that declares more memory than there is.
     #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
     #[diagnostic(
@@ -192,6 +210,10 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+    /// What a tree needs.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Needs(#[from] NeedsError),
 }
 
 /// Bytes in the unit that manifests are written in.

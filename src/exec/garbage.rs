@@ -11,6 +11,7 @@ use super::{Context, ExecError};
 use crate::{
     base::{fs, users_of},
     build, conda, fetch,
+    manifest::PACK_FORMATS,
     plan::Kind,
     recipe::Source,
     store::{Output, Shelf},
@@ -192,12 +193,13 @@ fn found(context: &Context, kept: &mut Vec<(PathBuf, String)>) -> Result<Found, 
     }
     let dist = context.workspace.root.join("dist");
     if own(&dist, kept) {
-        let ending = format!("-{}.tar.zst", context.workspace.platform);
+        let endings: Vec<String> =
+            PACK_FORMATS.iter().map(|format| format!("-{}.{format}", context.workspace.platform)).collect();
         for path in fs::list(&dist)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with(fs::TEMPORARY) {
                 found.others.push(Garbage { category: Category::Scratch, path });
-            } else if name.trim_end_matches(".sha256").ends_with(&ending) && is_pack(&path) {
+            } else if endings.iter().any(|it| name.trim_end_matches(".sha256").ends_with(it)) && is_pack(&path) {
                 found.others.push(Garbage { category: Category::Packs, path });
             }
         }
@@ -224,7 +226,7 @@ fn references(context: &Context) -> Result<References, ExecError> {
         others.insert(context.store.record_of(&node.id));
         others.insert(context.store.log(&node.id));
         if node.kind == Kind::Pack {
-            let archive = context.archive(&context.workspace.environments[node.subject]);
+            let archive = context.archive(&context.workspace.environments[node.subject], node.part);
             others.insert(archive.with_added_extension("sha256"));
             others.insert(archive);
         }

@@ -206,10 +206,12 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             test_inputs(&TestInputs { packages: &packages()?, host: &host, script, scan: &scan })?
         }
         Kind::Pack => {
-            let archive = context.archive(&workspace.environments[node.subject]);
+            let environment = &workspace.environments[node.subject];
+            let archive = context.archive(environment, node.part);
             let file_name = archive.file_name().unwrap_or_default().to_string_lossy();
+            let dest_prefix = environment.dest_prefix.as_deref();
             let level = context.settings.level;
-            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, level })
+            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, dest_prefix, level })
         }
     })
 }

@@ -29,6 +29,7 @@ mod scans;
 mod shims;
 mod surroundings;
 mod survey;
+mod target;
 mod worker;
 
 pub use build::{complete_index, withdraw_unrecorded};
@@ -47,6 +48,7 @@ pub use make::{is_make, make};
 pub use perform::{Outcome, perform};
 pub use process::Children;
 pub use survey::{Seen, State, Status, see, survey};
+pub use target::{Market, machine, require_target, this_machine};
 pub use worker::worker;
 
 use crate::plan::Index;

@@ -3,8 +3,9 @@
 
 use super::{Context, ExecError, Job, environment};
 use crate::{
+    archive::Format,
     install::{self, InstallRequest},
-    pack::{self, PackRequest},
+    pack::{self, PackRequest, Piece},
     store::Output,
     tree::{PLACEHOLDER_MAX, placeholder},
 };
@@ -33,21 +34,30 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
             interpreter: python.is_file().then_some(python.as_path()),
         },
     )?;
-    let archive = context.archive(environment);
+    let archive = context.archive(environment, node.part);
+    let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
         entries: pack::of_prefix(&staging)?,
         placeholder: &placeholder,
-        dest_prefix: None,
+        dest_prefix: environment.dest_prefix.as_deref(),
         foreign: std::slice::from_ref(&staging),
         needs: b"{}\n",
         more: &[],
         archive: &archive,
-        level: context.settings.level,
+        format,
+        arcroot: "",
+        split: None,
+        level: (format == Format::TarZst).then_some(context.settings.level),
         threads: context.settings.cpus.max(1),
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
         variables: &install::variables(&prefix)?,
+        progress: &|_| {},
+        cancel: &context.cancel,
     })?;
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
-    Ok(Output::Archive { digest: packed.digest, sha256: packed.sha256, bytes: packed.bytes, file })
+    let Some(Piece { digest, sha256, bytes, .. }) = packed.pieces.into_iter().next() else {
+        unreachable!("an archive that is not split is one file")
+    };
+    Ok(Output::Archive { digest, sha256, bytes, file })
 }

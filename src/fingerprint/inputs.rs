@@ -22,7 +22,7 @@ const BUILD_FORM: &str = "3";
 const INSTALL_FORM: &str = "1";
 
 /// The version of the archive's layout.
-const PACK_FORM: &str = "2";
+const PACK_FORM: &str = "3";
 
 /// Reads a folder or file as [`scan`](super::scan) does.
 pub type ScanFn<'a> = dyn Fn(&Path) -> Result<Arc<Vec<Entry>>, FsError> + 'a;
@@ -285,6 +285,8 @@ pub struct PackInputs<'a> {
     pub packages: &'a BTreeMap<String, String>,
     /// The archive's file name.
     pub file_name: &'a str,
+    /// The path for which it is made, if it is made for one.
+    pub dest_prefix: Option<&'a str>,
     /// The compression level.
     pub level: i32,
 }
@@ -295,6 +297,9 @@ pub fn pack_inputs(from: &PackInputs<'_>) -> Inputs {
     inputs.add("form", PACK_FORM);
     add_packages(&mut inputs, from.packages);
     inputs.add("archive", from.file_name);
+    if let Some(prefix) = from.dest_prefix {
+        inputs.add("dest-prefix", prefix);
+    }
     inputs.add("level", from.level);
     inputs
 }

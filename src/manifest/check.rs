@@ -12,13 +12,11 @@ use super::{
     error::ManifestError,
     model::{Environment, Manifest, Spanned, Target},
     names::{Kind, check_name},
+    packs::check_packs,
     problems::{Problems, clip},
     suggest::closest,
     template::{TemplateError, fill},
 };
-
-/// The formats that an environment can be packed into.
-const PACK_FORMATS: [&str; 1] = ["tar.zst"];
 
 /// Longest host label, in characters: a build string has 64, and the key and the number need the rest.
 const LONGEST_LABEL: usize = 40;
@@ -86,15 +84,35 @@ fn check_target(target: &Target, problems: &mut Problems) {
             let (name, at) = (clip(&package.value), package.span.clone().into());
             problems.push(ManifestError::InvalidVirtualPackage { name, help, at });
         }
-        if let Err(error) = Version::from_str(&version.value) {
-            problems.push(ManifestError::InvalidVersion {
-                name: clip(&package.value),
-                version: clip(&version.value),
-                reason: clip(&error.to_string()),
-                at: version.span.clone().into(),
-            });
+        // A build string may follow, as in `1=x86_64_v3`.
+        let (number, build) = version.value.split_once('=').unwrap_or((&version.value, "0"));
+        check_version(package, version, number, problems);
+        if build.is_empty() || !build.chars().all(|it| it.is_ascii_alphanumeric() || "_.+".contains(it)) {
+            invalid_version(package, version, "no build string follows the `=`", problems);
         }
     }
+    for (kind, version) in &target.symbols {
+        if version.value.split('.').all(|it| it.parse::<u64>().is_ok()) {
+            check_version(kind, version, &version.value, problems);
+        } else {
+            invalid_version(kind, version, "versions of symbols are numbers with dots", problems);
+        }
+    }
+}
+
+fn check_version(name: &Spanned<String>, version: &Spanned<String>, text: &str, problems: &mut Problems) {
+    if let Err(error) = Version::from_str(text) {
+        invalid_version(name, version, &error.to_string(), problems);
+    }
+}
+
+fn invalid_version(name: &Spanned<String>, version: &Spanned<String>, reason: &str, problems: &mut Problems) {
+    problems.push(ManifestError::InvalidVersion {
+        name: clip(&name.value),
+        version: clip(&version.value),
+        reason: clip(reason),
+        at: version.span.clone().into(),
+    });
 }
 
 fn check_environment(
@@ -117,13 +135,7 @@ fn check_environment(
         let (target, at) = (clip(&target.value), target.span.clone().into());
         problems.push(ManifestError::UnknownTarget { environment: name.clone(), target, help, at });
     }
-    let formats = environment.pack.as_deref().unwrap_or_default();
-    check_once(&format!("`pack` in [environments.{name}]"), formats, problems);
-    for format in formats.iter().filter(|format| !PACK_FORMATS.contains(&format.value.as_str())) {
-        let help = problems.help(&format.value, "the formats", PACK_FORMATS.iter().copied(), "");
-        let (format, at) = (clip(&format.value), format.span.clone().into());
-        problems.push(ManifestError::UnknownPack { format, help, at });
-    }
+    check_packs(environment, problems);
     for dependency in &environment.dependencies {
         check_dependency(dependency, environment, axes, problems);
     }
@@ -169,7 +181,7 @@ fn check_dependency(
     }
 }
 
-fn check_once(what: &str, values: &[Spanned<String>], problems: &mut Problems) {
+pub(super) fn check_once(what: &str, values: &[Spanned<String>], problems: &mut Problems) {
     let mut seen = BTreeMap::new();
     for value in values {
         if let Some(first) = seen.insert(value.value.as_str(), value.span.clone()) {

@@ -12,6 +12,7 @@ mod model;
 mod names;
 #[cfg(test)]
 mod noise;
+mod packs;
 mod parse;
 mod problems;
 mod read;
@@ -28,6 +29,7 @@ pub use model::{
     Activation, Axis, Environment, Exclude, External, ExternalVersion, Fact, Host, Manifest, Matrix, Modules, Project,
     Recipe, Resources, RpathKind, Spanned, Target, Zip,
 };
+pub use packs::{DEFAULT_PACK_FORMAT, PACK_FORMATS};
 pub use parse::{parse, parse_bytes};
 pub use report::ManifestErrors;
 pub use suggest::closest;

@@ -211,6 +211,8 @@ pub struct Environment {
     pub test: Option<Spanned<String>>,
     /// Formats to pack into, or nothing when the manifest leaves it to the default.
     pub pack: Option<Vec<Spanned<String>>>,
+    /// Key `dest-prefix`: the absolute path for which archives are made, if they are made for one.
+    pub dest_prefix: Option<Spanned<String>>,
 }
 
 /// `[targets.NAME]`: where an environment must run.
@@ -222,4 +224,8 @@ pub struct Target {
     pub platform: Option<Spanned<String>>,
     /// Key `virtual-packages`: names that start with `__`, and their versions.
     pub virtual_packages: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Globs of libraries that it has, or that nobody will miss there.
+    pub libraries: Vec<Spanned<String>>,
+    /// Kinds of symbols such as `GLIBCXX`, and the newest version that its libraries have.
+    pub symbols: Vec<(Spanned<String>, Spanned<String>)>,
 }

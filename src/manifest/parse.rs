@@ -25,9 +25,11 @@ const ROOT: Keys =
     Keys { known: &["project", "host", "matrix", "recipes", "environments", "targets"], later: &["engines"] };
 const PROJECT: Keys = Keys { known: &["name", "channels", "platforms"], later: &[] };
 const RECIPE: Keys = Keys { known: &["path", "host-bound", "resources", "modules", "activation"], later: &[] };
-const ENVIRONMENT: Keys =
-    Keys { known: &["matrix", "from", "dependencies", "target", "test", "pack"], later: &["pypi-dependencies"] };
-const TARGET: Keys = Keys { known: &["platform", "virtual-packages"], later: &[] };
+const ENVIRONMENT: Keys = Keys {
+    known: &["matrix", "from", "dependencies", "target", "test", "pack", "dest-prefix"],
+    later: &["pypi-dependencies"],
+};
+const TARGET: Keys = Keys { known: &["platform", "virtual-packages", "libraries", "symbols"], later: &[] };
 
 /// Reads the bytes of a project.toml. `file_name` only names the file in the report.
 ///
@@ -182,18 +184,30 @@ fn environment(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problem
         target: table.string("target", problems),
         test: table.string("test", problems),
         pack: table.strings("pack", problems),
+        dest_prefix: table.string("dest-prefix", problems),
     }
 }
 
 fn target(name: Spanned<String>, table: &Reader<'_>, problems: &mut Problems) -> Target {
     table.only(&TARGET, problems);
-    let mut virtual_packages = Vec::new();
-    if let Some(packages) = table.table("virtual-packages", problems) {
-        for (package, item) in packages.entries() {
-            let what = format!("the version of `{}`", clip(&package.value));
-            let version = packages.string_of(&what, Entry::of(item, package.span.clone()), problems);
-            virtual_packages.extend(version.map(|version| (package, version)));
+    Target {
+        name,
+        platform: table.string("platform", problems),
+        virtual_packages: versions(table, "virtual-packages", problems),
+        libraries: table.strings("libraries", problems).unwrap_or_default(),
+        symbols: versions(table, "symbols", problems),
+    }
+}
+
+/// A table of names with versions.
+fn versions(table: &Reader<'_>, key: &str, problems: &mut Problems) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let mut versions = Vec::new();
+    if let Some(named) = table.table(key, problems) {
+        for (name, item) in named.entries() {
+            let what = format!("the version of `{}`", clip(&name.value));
+            let version = named.string_of(&what, Entry::of(item, name.span.clone()), problems);
+            versions.extend(version.map(|version| (name, version)));
         }
     }
-    Target { name, platform: table.string("platform", problems), virtual_packages }
+    versions
 }

@@ -90,7 +90,9 @@ const BAD: &[(&str, &str)] = &[
         "unknown_target",
         "[project]\nname = \"a\"\n\n[environments.e]\ntarget = \"prodution\"\n\n[targets.production]\nplatform = \"linux-64\"\n",
     ),
-    ("unknown_pack", "[project]\nname = \"a\"\n\n[environments.e]\npack = [\"squashfs\"]\n"),
+    ("dest_prefix", "[project]\nname = \"a\"\n\n[environments.e]\ndest-prefix = \"opt/../x/\"\n"),
+    ("no_dest_prefix", "[project]\nname = \"a\"\n\n[environments.e]\npack = [\"tar.zst\", \"squashfs\"]\n"),
+    ("unknown_pack", "[project]\nname = \"a\"\n\n[environments.e]\npack = [\"parcel\"]\n"),
     ("invalid_spec", "[project]\nname = \"a\"\n\n[environments.e]\ndependencies = [\"numpy >=1.2,<\"]\n"),
     ("invalid_template", "[project]\nname = \"a\"\n\n[environments.e]\ndependencies = [\"numpy ${{ numpy\"]\n"),
     (
@@ -183,7 +185,7 @@ resources = { walltime = "02:00:00" }
 matrix = ["pyton"]
 dependencies = ["numpy ${{ numpy }}", "=="]
 target = "production"
-pack = ["zip"]
+pack = ["parcel"]
 "#;
 
 pub(super) fn errors(text: &str) -> ManifestErrors {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
-use crate::{base::FsError, tree::TreeError};
+use crate::{archive::SinkError, base::FsError, tree::TreeError};
 
 /// An environment that cannot be packed.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -78,6 +78,22 @@ pub enum PackError {
     #[error(transparent)]
     #[diagnostic(code(envbuild::pack::file))]
     File(#[from] FsError),
+    /// The folder for the environment inside the archive is no such thing.
+    #[error("`{0}` cannot be a folder in an archive")]
+    #[diagnostic(code(envbuild::pack::arcroot), help("name it by a relative path without `.` and `..`"))]
+    Arcroot(String),
+    /// Something is where a folder should be made.
+    #[error("`{}` is there already", .0.display())]
+    #[diagnostic(code(envbuild::pack::occupied), help("remove it, or choose another place"))]
+    Occupied(PathBuf),
+    /// Ctrl-C or a termination signal.
+    #[error("stopped; nothing was left behind")]
+    #[diagnostic(code(envbuild::pack::stopped))]
+    Stopped,
+    /// The archive cannot hold it, or cannot be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] SinkError),
     /// The tree could not be listed or read.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -6,11 +6,11 @@
 //!
 //! Knows nothing of: the graph, the manifest, solving, where the files come from.
 
-mod archive;
 mod bytecode;
 mod contents;
 mod error;
 mod records;
+mod request;
 mod scripts;
 mod shebang;
 #[cfg(test)]
@@ -18,7 +18,9 @@ pub(crate) mod stage;
 mod staging;
 #[cfg(test)]
 pub(crate) mod tests;
+mod write;
 
-pub use archive::{PackRequest, Packed, has_checksum, pack};
 pub use error::PackError;
+pub use request::{PackRequest, Packed, pack};
 pub use staging::{of_prefix, stays_behind};
+pub use write::{Piece, has_checksum};

@@ -5,7 +5,8 @@
 //! archive depend on the machine.
 
 use serde_json::{Map, Value};
-use url::Url;
+
+use crate::conda::{public_channel, public_url};
 
 /// Which files of the prefix are no longer what the record says.
 pub(super) trait Changes {
@@ -29,7 +30,7 @@ pub(super) fn sanitised(record: &[u8], changes: &impl Changes) -> Result<Vec<u8>
     for key in ["package_tarball_full_path", "extracted_package_dir", "link", "indexed_timestamp", "auth"] {
         record.shift_remove(key);
     }
-    for (key, shorten) in [("url", url as fn(&str) -> String), ("channel", channel)] {
+    for (key, shorten) in [("url", public_url as fn(&str) -> String), ("channel", public_channel)] {
         if let Some(Value::String(text)) = record.get_mut(key) {
             *text = shorten(text);
         }
@@ -65,49 +66,9 @@ fn forget_what_changes(path: &mut Value, changes: &impl Changes) {
     }
 }
 
-/// A URL without credentials; of a local channel only its own name, the subdirectory and the file.
-fn url(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(url) if url.scheme() == "file" => {
-            let parts: Vec<&str> = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
-            format!("file:///{}", parts[parts.len().saturating_sub(3)..].join("/"))
-        }
-        Ok(url) => without_credentials(url),
-        Err(_) => last_part(text),
-    }
-}
-
-/// The same for a channel, which may be a name, a path or a URL.
-fn channel(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(url) if url.scheme() == "file" => last_part(url.path()),
-        Ok(url) => without_credentials(url),
-        Err(_) if text.starts_with(['/', '.', '~']) => last_part(text),
-        Err(_) => text.to_owned(),
-    }
-}
-
-fn last_part(path: &str) -> String {
-    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
-}
-
-/// Drops user, password, query and the `/t/TOKEN` that some channels have in front of their path.
-fn without_credentials(mut url: Url) -> String {
-    // Both fail only for URLs that cannot have them.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    let path = url.path().strip_prefix("/t/").and_then(|rest| rest.split_once('/')).map(|(_, path)| format!("/{path}"));
-    if let Some(path) = path {
-        url.set_path(&path);
-    }
-    url.into()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Changes, channel, sanitised, url};
+    use super::{Changes, sanitised};
 
     struct Some;
 
@@ -141,14 +102,5 @@ mod tests {
         assert_eq!(out["paths_data"]["paths"][0]["sha256_in_prefix"], serde_json::Value::Null);
         assert_eq!(out["paths_data"]["paths"][1]["sha256_in_prefix"], "3");
         assert!(sanitised(b"[]", &Some).is_err());
-    }
-
-    #[test]
-    fn secrets_do_not_travel() {
-        let text = "https://me:secret@conda.example/t/tk-123/forge/linux-64/x.conda?key=1#sha";
-        assert_eq!(url(text), "https://conda.example/forge/linux-64/x.conda");
-        assert_eq!(channel("https://conda.example/t/tk/forge"), "https://conda.example/forge");
-        assert_eq!(channel("conda-forge"), "conda-forge");
-        assert_eq!(channel("/home/me/channel/"), "channel");
     }
 }

@@ -17,6 +17,7 @@ use super::{
     stage::{python, run, stage, text, write},
 };
 use crate::{
+    archive::Format,
     base::Cancel,
     tree::placeholder,
     unpack::{UnpackError, UnpackRequest, Unpacked, unpack},
@@ -37,11 +38,16 @@ pub(crate) fn pack_at(staging: &Path, old: &str, archive: &Path, threads: u32) -
         needs: b"{}\n",
         more: &[],
         archive,
-        level: 3,
+        format: Format::TarZst,
+        arcroot: "",
+        split: None,
+        level: None,
         threads,
         name: "demo",
         platform: "linux-64",
         variables: &variables,
+        progress: &|_| {},
+        cancel: &Cancel::new(),
     })
 }
 
@@ -160,19 +166,19 @@ fn the_same_environment_gives_the_same_bytes() {
     }
     assert_eq!(packs[0].1, packs[1].1);
     let (one, bytes) = &packs[0];
-    assert_eq!(one.bytes, bytes.len() as u64);
-    assert_eq!(one.digest, crate::base::Digest::of(bytes));
-    assert_eq!(fs::metadata(&one.path).unwrap().mode() & 0o777, 0o644);
+    assert_eq!(one.pieces[0].bytes, bytes.len() as u64);
+    assert_eq!(one.pieces[0].digest, crate::base::Digest::of(bytes));
+    assert_eq!(fs::metadata(&one.pieces[0].path).unwrap().mode() & 0o777, 0o644);
     run(Command::new("sha256sum").args(["-c", "x.tar.zst.sha256"]).current_dir(root.path().join("one")));
-    let inside = run(Command::new("tar").arg("--zstd").arg("-tvf").arg(&one.path).env("TZ", "UTC"));
+    let inside = run(Command::new("tar").arg("--zstd").arg("-tvf").arg(&one.pieces[0].path).env("TZ", "UTC"));
     let inside = text(&inside);
-    assert!(inside.lines().next().unwrap().ends_with("1980-01-01 00:00 conda-meta"), "{inside}");
+    assert!(inside.lines().next().unwrap().ends_with("1980-01-01 00:00 conda-meta/"), "{inside}");
     for absent in ["CACHEDIR", ".guard", "stale.cpython"] {
         assert!(!inside.contains(absent), "{absent}");
     }
     assert!(inside.contains("conda-meta/history") && inside.contains("kept.cpython"));
     let prefix = root.path().join("out");
-    unpack_at(&one.path, &prefix).unwrap();
+    unpack_at(&one.pieces[0].path, &prefix).unwrap();
     let record = fs::read_to_string(prefix.join("conda-meta/x-1-0.json")).unwrap();
     assert!(!record.contains(root.path().to_str().unwrap()) && record.contains("file:///output/linux-64"), "{record}");
     // Python takes the bytecode for valid, which it would not do had the source another time.

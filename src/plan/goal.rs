@@ -1,6 +1,6 @@
 //! What was asked for, as nodes.
 
-use super::{Kind, NodeId, PlanError, dependencies::Catalogue};
+use super::{Kind, NodeId, PlanError, dependencies::Catalogue, node::packed_as};
 use crate::{manifest::closest, workspace::Workspace};
 
 /// How far a command goes.
@@ -92,12 +92,14 @@ impl Known {
         for environment in &workspace.environments {
             let mut kinds = vec![Kind::Lock, Kind::Install];
             kinds.extend(environment.test.as_ref().map(|_| Kind::Test));
-            kinds.extend(environment.packed.then_some(Kind::Pack));
-            for kind in &kinds {
-                let id = NodeId::new(*kind, &environment.name);
+            let mut ids: Vec<(Kind, NodeId)> =
+                kinds.into_iter().map(|kind| (kind, NodeId::new(kind, &environment.name))).collect();
+            let packs = environment.packs.iter().map(|format| packed_as(&environment.name, format));
+            ids.extend(packs.map(|what| (Kind::Pack, NodeId::new(Kind::Pack, &what))));
+            for (kind, id) in ids {
                 let meant = match stage {
                     Stage::All => true,
-                    Stage::Kind(wanted) => wanted == *kind,
+                    Stage::Kind(wanted) => wanted == kind,
                 };
                 if meant {
                     known.push((environment.name.clone(), id.clone()));

@@ -13,6 +13,7 @@ use super::{
     Goal, Index, Kind, Node, NodeId, PlanError, Stage,
     cycle::tell_cycle,
     dependencies::{Catalogue, Needs},
+    node::packed_as,
 };
 use crate::workspace::Workspace;
 
@@ -29,7 +30,7 @@ impl Plan {
         let node = |(number, needs): (usize, &Vec<usize>)| {
             let needs: Vec<Index> = needs.iter().copied().map(Index).collect();
             let id = NodeId::new(Kind::Build, &format!("n{number}"));
-            Node { id, kind: Kind::Build, subject: 0, inputs: needs.clone(), needs }
+            Node { id, kind: Kind::Build, subject: 0, part: 0, inputs: needs.clone(), needs }
         };
         Self { nodes: needs.iter().enumerate().map(node).collect() }
     }
@@ -113,8 +114,9 @@ pub fn plan(workspace: &Workspace, goals: &[Goal]) -> Result<Plan, PlanError> {
             last = graph.add(Kind::Test, &environment.name, subject);
             graph.edge(install, last, Edge::Input);
         }
-        if environment.packed {
-            let pack = graph.add(Kind::Pack, &environment.name, subject);
+        for (part, format) in environment.packs.iter().enumerate() {
+            let what = packed_as(&environment.name, format);
+            let pack = graph.add_part(Kind::Pack, &what, subject, part);
             graph.edge(install, pack, Edge::Input);
             graph.edge(last, pack, Edge::Order);
         }
@@ -133,12 +135,16 @@ enum Edge {
 
 #[derive(Default)]
 struct Drawing {
-    graph: DiGraph<(NodeId, Kind, usize), Edge>,
+    graph: DiGraph<(NodeId, Kind, usize, usize), Edge>,
 }
 
 impl Drawing {
     fn add(&mut self, kind: Kind, what: &str, subject: usize) -> NodeIndex {
-        self.graph.add_node((NodeId::new(kind, what), kind, subject))
+        self.add_part(kind, what, subject, 0)
+    }
+
+    fn add_part(&mut self, kind: Kind, what: &str, subject: usize, part: usize) -> NodeIndex {
+        self.graph.add_node((NodeId::new(kind, what), kind, subject, part))
     }
 
     fn edge(&mut self, from: NodeIndex, to: NodeIndex, edge: Edge) {
@@ -195,7 +201,7 @@ impl Drawing {
     /// What the goals reach, in a topological order that depends on names only.
     fn into_plan(self, goals: &[Goal]) -> Plan {
         let graph = &self.graph;
-        let wanted = |node: &(NodeId, Kind, usize)| goals.iter().any(|goal| goal.wants(&node.0, node.1));
+        let wanted = |node: &(NodeId, Kind, usize, usize)| goals.iter().any(|goal| goal.wants(&node.0, node.1));
         let mut reached = BTreeSet::new();
         // One walk for all goals: what one of them reaches, the next need not walk again.
         let mut walk = Dfs::empty(Reversed(graph));
@@ -229,7 +235,7 @@ impl Drawing {
             }
             needs.sort();
             inputs.sort();
-            nodes.push(Node { id: id.clone(), kind, subject: graph[index].2, needs, inputs });
+            nodes.push(Node { id: id.clone(), kind, subject: graph[index].2, part: graph[index].3, needs, inputs });
             for dependent in graph.neighbors_directed(index, Direction::Outgoing) {
                 if reached.contains(&dependent) {
                     missing[dependent.index()] -= 1;

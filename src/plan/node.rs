@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::DEFAULT_PACK_FORMAT;
+
 /// The name of a node as people read and type it: `build:mpi4py[mpi4py_version=4.0.3,python=3.11]`, `lock:resnet-py311`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -58,6 +60,11 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What a node packs: an environment, and the format when it is not the usual one.
+pub(super) fn packed_as(environment: &str, format: &str) -> String {
+    if format == DEFAULT_PACK_FORMAT { environment.to_owned() } else { format!("{environment}[format={format}]") }
+}
+
 /// The place of a node in its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index(pub(super) usize);
@@ -78,6 +85,8 @@ pub struct Node {
     pub kind: Kind,
     /// The package cell (for `Resolve` and `Build`) or environment cell (for all others), as an index into the workspace's lists.
     pub subject: usize,
+    /// For a `Pack`, the format, as an index into the environment's list; 0 for all others.
+    pub part: usize,
     /// The nodes that must be done before, in the plan's order.
     pub needs: Vec<Index>,
     /// Of these, those whose result is an input. A `Build` also needs packages that are only run beside it, by its

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of: the manifest, lock files, prefixes, how the project's own packages came to be.
 
+mod builds;
 mod error;
 mod solver;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use rattler_conda_types::{Channel, GenericVirtualPackage, MatchSpec, RepoDataRec
 
 use crate::base::Network;
 
+pub use builds::{BuildsRequest, fitting_builds};
 pub use error::SolveError;
 pub use solver::solve;
 pub use virtual_packages::{host_virtual_packages, named_virtual_packages, target_virtual_packages};

@@ -1,6 +1,9 @@
 //! The query and the solve.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use rattler_conda_types::{Channel, MatchSpec, PackageName, PackageRecord, RepoDataRecord, Subdir};
 use rattler_repodata_gateway::{
@@ -48,7 +51,7 @@ async fn query(request: &SolveRequest<'_>, own: &BTreeSet<&PackageName>) -> Resu
     if request.channels.is_empty() {
         return Ok(RepoDataQueryOutput::default());
     }
-    let gateway = gateway(request);
+    let gateway = gateway(request.cache, request.network);
     let mut asked: BTreeMap<PackageName, Vec<MatchSpec>> = BTreeMap::new();
     let mut reached: BTreeSet<PackageName> = BTreeSet::new();
     for spec in request.specs {
@@ -70,7 +73,10 @@ async fn query(request: &SolveRequest<'_>, own: &BTreeSet<&PackageName>) -> Resu
         let query = gateway.query(channels, [request.platform, Subdir::NoArch], specs).recursive(true);
         let answer = match query.await {
             Ok(answer) => answer,
-            Err(error) => return Err(blame(&gateway, request, &error).await),
+            Err(error) => {
+                let SolveRequest { channels, platform, network, .. } = *request;
+                return Err(blame(&gateway, channels, platform, network, &error).await);
+            }
         };
         let before = reached.len();
         for record in answer.repodata.iter().flat_map(|repodata| repodata.iter()) {
@@ -130,32 +136,39 @@ fn preferred<'a>(locked: &[RepoDataRecord], sources: &[Vec<&'a RepoDataRecord>])
     locked.iter().filter_map(same).collect()
 }
 
-fn gateway(request: &SolveRequest<'_>) -> Gateway {
+/// What reads the channels.
+pub(super) fn gateway(cache: &Path, network: Network) -> Gateway {
     let mut channel_config = ChannelConfig::default();
-    if request.network == Network::Offline {
+    if network == Network::Offline {
         let cache_action = CacheAction::ForceCacheOnly;
         channel_config.default = SourceConfig { cache_action, ..channel_config.default };
     }
     Gateway::builder()
-        .with_cache_dir(request.cache.join(rattler_cache::REPODATA_CACHE_DIR))
+        .with_cache_dir(cache.join(rattler_cache::REPODATA_CACHE_DIR))
         .with_channel_config(channel_config)
-        .with_client(http::client(request.network))
+        .with_client(http::client(network))
         .finish()
 }
 
 /// Finds the channel that an error is about: the gateway's text does not always name it.
-async fn blame(gateway: &Gateway, request: &SolveRequest<'_>, error: &GatewayError) -> SolveError {
-    for channel in request.channels {
-        let subdirs = [request.platform, Subdir::NoArch];
+pub(super) async fn blame(
+    gateway: &Gateway,
+    channels: &[Channel],
+    platform: Subdir,
+    network: Network,
+    error: &GatewayError,
+) -> SolveError {
+    for channel in channels {
+        let subdirs = [platform, Subdir::NoArch];
         if let Err(error) = gateway.names([channel.clone()], subdirs).await {
             let local = channel.base_url.url().scheme() == "file";
-            return match request.network {
+            return match network {
                 Network::Offline if !local => SolveError::Offline(shown(channel)),
                 _ => SolveError::Channel { channel: shown(channel), reason: with_causes(&error) },
             };
         }
     }
-    let channels: Vec<String> = request.channels.iter().map(shown).collect();
+    let channels: Vec<String> = channels.iter().map(shown).collect();
     SolveError::Channel { channel: channels.join("`, `"), reason: with_causes(error) }
 }
 

@@ -217,7 +217,9 @@ fn a_cut_archive_leaves_nothing() {
         }
     }
     // Cut before it was compressed: the stream is whole and the archive is not.
-    let tar = zstd::decode_all(bytes.as_slice()).unwrap();
+    let mut tar = zstd::decode_all(bytes.as_slice()).unwrap();
+    let content = tar.iter().rposition(|byte| *byte != 0).unwrap();
+    tar.truncate((content / 512 + 3) * 512);
     for length in (0..tar.len() / 512).step_by(tar.len() / 512 / 40).chain([tar.len() / 512 - 1]) {
         for extra in [0, 100] {
             compress(&tar[..length * 512 + extra], &cut);

@@ -12,5 +12,5 @@ mod peek;
 mod whole;
 
 pub use error::UnpackError;
-pub use peek::files_in;
+pub use peek::{Peeked, files_in, files_that, peek};
 pub use whole::{UnpackRequest, Unpacked, unpack};

@@ -1,6 +1,6 @@
-//! Reads single files of an archive that stays packed.
+//! Looks into an archive that stays packed.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 use super::{
     error::UnpackError,
@@ -11,18 +11,31 @@ use crate::base::FsError;
 /// Longer files are not what somebody looks for in an archive.
 const LONGEST: u64 = 64 << 20;
 
-/// The regular files right in a folder of an archive, with their bytes, in its order. Nothing is written.
+/// An entry of an archive that stays packed.
+pub enum Peeked<'a> {
+    /// A folder.
+    Folder,
+    /// A symbolic link with its target.
+    Link(&'a [u8]),
+    /// A file with its size and its content, which need not be read.
+    File(u64, &'a mut dyn Read),
+}
+
+/// Shows the entries of an archive with their names, in its order, until `visit` has seen enough and gives `false`. Nothing is
+/// written.
 ///
 /// # Errors
-/// When the archive is not one of ours, is damaged, or cannot be read.
-pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
+/// When the archive is not one of ours, is damaged, or cannot be read; and whatever `visit` fails with.
+pub fn peek<E: From<UnpackError>>(
+    archive: &Path,
+    visit: &mut dyn FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
+) -> Result<(), E> {
     let path = || archive.to_owned();
     let damaged = |source| UnpackError::Damaged { path: path(), source };
-    let file = File::open(archive).map_err(|error| FsError::new("read", archive, error))?;
+    let file = File::open(archive).map_err(|error| UnpackError::from(FsError::new("read", archive, error)))?;
     let stream = zstd::Decoder::new(file).map_err(damaged)?;
     let mut tar = tar::Archive::new(stream);
     let mut entries = tar.entries().map_err(damaged)?.raw(true);
-    let mut found = Vec::new();
     let mut is_first = true;
     loop {
         let next = members::next(&mut entries).map_err(|fault| match fault {
@@ -34,13 +47,44 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
             }
         })?;
         is_first = false;
-        let Some(Member { name, kind, info, mut data }) = next else { return Ok(found) };
-        let name = String::from_utf8_lossy(&name).into_owned();
-        if kind != Kind::File || info.size > LONGEST || name.rsplit_once('/').is_none_or(|(at, _)| at != folder) {
-            continue;
+        let Some(Member { name, kind, info, mut data }) = next else { return Ok(()) };
+        let peeked = match &kind {
+            Kind::Folder => Peeked::Folder,
+            Kind::Link(target) => Peeked::Link(target),
+            Kind::File => Peeked::File(info.size, &mut data),
+        };
+        if !visit(&name, peeked)? {
+            return Ok(());
         }
-        let mut bytes = Vec::new();
-        data.read_to_end(&mut bytes).map_err(damaged)?;
-        found.push((name, bytes));
     }
+}
+
+/// The regular files right in a folder of an archive, with their bytes, in its order. Nothing is written.
+///
+/// # Errors
+/// As for [`peek`].
+pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
+    files_that(archive, &|name| name.rsplit_once('/').is_some_and(|(at, _)| at == folder))
+}
+
+/// The regular files of an archive whose names are wanted, with their bytes, in its order. Nothing is written.
+///
+/// # Errors
+/// As for [`peek`].
+pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
+    let mut found = Vec::new();
+    peek(archive, &mut |name, entry| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        if let Peeked::File(size, content) = entry
+            && size <= LONGEST
+            && wanted(&name)
+        {
+            let mut bytes = Vec::new();
+            let damaged = |source| UnpackError::Damaged { path: archive.to_owned(), source };
+            content.read_to_end(&mut bytes).map_err(damaged)?;
+            found.push((name, bytes));
+        }
+        Ok::<_, UnpackError>(true)
+    })?;
+    Ok(found)
 }

@@ -7,8 +7,8 @@ use std::{
 
 use rattler_conda_types::{EnvironmentYaml, MatchSpecOrSubSection};
 
-use super::{Environment, WorkspaceError, error::span, matrix::Grid};
-use crate::manifest::{self, Manifest, fill};
+use super::{Environment, Target, WorkspaceError, error::span, matrix::Grid};
+use crate::manifest::{self, DEFAULT_PACK_FORMAT, Manifest, fill};
 
 pub(super) fn load(
     manifest: &Manifest,
@@ -39,7 +39,11 @@ pub(super) fn load(
                 specs,
                 target: target.clone(),
                 test: test.clone(),
-                packed: written.pack.as_ref().is_none_or(|formats| !formats.is_empty()),
+                packs: match &written.pack {
+                    Some(formats) => formats.iter().map(|it| it.value.clone()).collect(),
+                    None => vec![DEFAULT_PACK_FORMAT.to_owned()],
+                },
+                dest_prefix: written.dest_prefix.as_ref().map(|it| it.value.clone()),
                 origin: written.name.span.clone(),
             });
         }
@@ -90,10 +94,25 @@ fn test_script(
     Some(path)
 }
 
-fn target(written: &manifest::Environment, manifest: &Manifest) -> Option<Vec<(String, String)>> {
+fn target(written: &manifest::Environment, manifest: &Manifest) -> Option<Target> {
     let name = &written.target.as_ref()?.value;
-    let target = manifest.targets.iter().find(|it| &it.name.value == name)?;
-    Some(target.virtual_packages.iter().map(|(name, version)| (name.value.clone(), version.value.clone())).collect())
+    targets(manifest).into_iter().find(|it| &it.name == name)
+}
+
+/// The targets that a manifest declares, in its order.
+pub fn targets(manifest: &Manifest) -> Vec<Target> {
+    let text = |it: &manifest::Spanned<String>| it.value.clone();
+    let pairs = |list: &[(manifest::Spanned<String>, manifest::Spanned<String>)]| {
+        list.iter().map(|(name, version)| (text(name), text(version))).collect()
+    };
+    let target = |it: &manifest::Target| Target {
+        name: text(&it.name),
+        platform: it.platform.as_ref().map(text),
+        virtual_packages: pairs(&it.virtual_packages),
+        libraries: it.libraries.iter().map(text).collect(),
+        symbols: pairs(&it.symbols),
+    };
+    manifest.targets.iter().map(target).collect()
 }
 
 /// The dependencies of the conda environment files that an environment is made `from`.

@@ -12,8 +12,9 @@ mod model;
 mod recipes;
 mod sources;
 
+pub use environments::targets;
 pub use error::{WorkspaceError, WorkspaceErrors};
 pub use host::{ExternalVersion, Fact, Host, InitFile, ModuleSet, ModuleStep, Verb};
 pub use load::{Options, load};
 pub use matrix::{Override, OverrideError, parse_overrides};
-pub use model::{BaseChannel, Environment, Package, Resources, Workspace};
+pub use model::{BaseChannel, Environment, Package, Resources, Target, Workspace};

@@ -86,14 +86,31 @@ pub struct Environment {
     pub cell: BTreeMap<String, String>,
     /// MatchSpecs, axis values put in, in the order written.
     pub specs: Vec<String>,
-    /// Virtual packages of the named target; the build machine's own count when there is none.
-    pub target: Option<Vec<(String, String)>>,
+    /// Where it must run; the build machine's own virtual packages count when it says nothing of that.
+    pub target: Option<Target>,
     /// The test script, absolute.
     pub test: Option<PathBuf>,
-    /// Whether it is packed.
-    pub packed: bool,
+    /// The formats that it is packed into.
+    pub packs: Vec<String>,
+    /// The path for which its archives are made, if they are made for one.
+    pub dest_prefix: Option<String>,
     /// Where project.toml names it.
     pub origin: Range<usize>,
+}
+
+/// `[targets.NAME]`: a machine that environments must run on, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Its platform, when it names one.
+    pub platform: Option<String>,
+    /// Virtual packages and their versions, which a build string may follow after `=`.
+    pub virtual_packages: Vec<(String, String)>,
+    /// Globs of libraries that it has, or that nobody will miss there.
+    pub libraries: Vec<String>,
+    /// Kinds of symbols such as `GLIBCXX`, and the newest version that its libraries have.
+    pub symbols: Vec<(String, String)>,
 }
 
 impl Package {

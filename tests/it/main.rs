@@ -13,6 +13,7 @@ mod commands;
 mod content_names;
 mod errors;
 mod exact;
+mod exports;
 mod failures;
 mod faults;
 mod firewall;

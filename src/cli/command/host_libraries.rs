@@ -29,40 +29,58 @@ pub(in crate::cli) fn check_host(world: &World, args: &CheckArgs) -> miette::Res
     Ok(if held.iter().all(|it| it.state.is_same()) { Exit::Success } else { Exit::Failure })
 }
 
-/// The ledgers of an environment of the project, a prefix or an archive, whatever the word means.
-fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
+/// What a word of the command line names.
+pub(super) enum Place {
+    /// An installed environment.
+    Prefix(PathBuf),
+    /// A file.
+    Archive(PathBuf),
+}
+
+/// Finds an environment of the project, a prefix or an archive, whatever the word means.
+pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
     let name = what.to_str().filter(|it| !it.contains('/') && !it.starts_with('.'));
     let root = project::find(&world.global);
     if let (Some(name), Ok(root)) = (name, &root) {
         let prefix = Store::at(root).prefix(name);
         if prefix.join("conda-meta").is_dir() {
-            return Ok(ledger::of_prefix(&prefix)?);
+            return Ok(Place::Prefix(prefix));
         }
     }
-    let path = match &world.global.directory {
-        Some(folder) => folder.join(what),
-        None => what.to_owned(),
-    };
+    let path = world.path(what);
     if path.is_file() {
-        let files = unpack::files_in(&path, ledger::FOLDER)?;
-        let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &path.join(file));
-        return Ok(files.iter().map(read).collect::<Result<_, _>>()?);
+        return Ok(Place::Archive(path));
     }
     if path.join("conda-meta").is_dir() || path.join(ledger::FOLDER).is_dir() {
-        return Ok(ledger::of_prefix(&path)?);
+        return Ok(Place::Prefix(path));
     }
     match (name, root) {
-        (Some(name), Ok(_)) => Err(unknown(world, name)?),
+        (Some(name), Ok(_)) => Err(unknown(world, name, |name| UsageError::NotInstalled(name.to_owned()).into())?),
         _ => Err(UsageError::NoEnvironment(path).into()),
     }
 }
 
-/// Why a name means nothing that could be looked at.
-fn unknown(world: &World, name: &str) -> miette::Result<miette::Report> {
+fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
+    match find(world, what)? {
+        Place::Prefix(prefix) => Ok(ledger::of_prefix(&prefix)?),
+        Place::Archive(archive) => {
+            let files = unpack::files_in(&archive, ledger::FOLDER)?;
+            let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &archive.join(file));
+            Ok(files.iter().map(read).collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+/// Why a name means nothing that could be looked at: `missing` says it of an environment that the project has.
+pub(super) fn unknown(
+    world: &World,
+    name: &str,
+    missing: impl Fn(&str) -> miette::Report,
+) -> miette::Result<miette::Report> {
     let project = project::load(&world.global, &world.environment, &[])?;
     let names: Vec<&str> = project.workspace.environments.iter().map(|it| it.name.as_str()).collect();
     if names.contains(&name) {
-        return Ok(UsageError::NotInstalled(name.to_owned()).into());
+        return Ok(missing(name));
     }
     Ok(UsageError::unknown_environment(name, closest(name, names.iter().copied()), &names).into())
 }

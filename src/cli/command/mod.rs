@@ -3,6 +3,7 @@
 mod check;
 mod clean;
 mod explain;
+mod export;
 mod gc;
 mod host;
 mod host_libraries;
@@ -12,12 +13,14 @@ mod plan;
 mod run;
 mod stage;
 mod status;
+mod target;
 mod unpack;
 mod worker;
 
 pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
+pub(super) use export::export;
 pub(super) use gc::gc;
 pub(super) use host::host;
 pub(super) use host_libraries::check_host;
@@ -27,8 +30,11 @@ pub(super) use plan::plan;
 pub(super) use run::run;
 pub(super) use stage::run_stage;
 pub(super) use status::status;
+pub(super) use target::check_target;
 pub(super) use unpack::unpack;
 pub(super) use worker::{make, patchelf, worker};
+
+use std::path::{Path, PathBuf};
 
 use super::{Environment, args::Global};
 
@@ -36,4 +42,12 @@ use super::{Environment, args::Global};
 pub(super) struct World {
     pub(super) global: Global,
     pub(super) environment: Environment,
+}
+
+impl World {
+    /// A path of the command line, absolute: relative ones start in the folder of `-C`.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        let joined = self.global.directory.as_deref().unwrap_or(Path::new("")).join(path);
+        std::path::absolute(&joined).unwrap_or(joined)
+    }
 }

@@ -9,12 +9,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result<Exit> {
-    let folder = world.global.directory.clone().unwrap_or_default();
-    let absolute = |path: &std::path::Path| {
-        let joined = folder.join(path);
-        std::path::absolute(&joined).unwrap_or(joined)
-    };
-    let (archive, prefix) = (absolute(&args.archive), absolute(&args.prefix));
+    let (archive, prefix) = (world.path(&args.archive), world.path(&args.prefix));
     let cancel = Cancel::new();
     signals::watch(cancel.clone(), Children::default(), || {});
     let unpacked = unpack::unpack(&UnpackRequest { archive: &archive, prefix: &prefix, cancel: &cancel })?;

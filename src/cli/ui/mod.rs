@@ -11,6 +11,7 @@ mod message;
 mod picture;
 mod plain;
 mod status;
+mod target;
 mod text;
 
 pub(super) use check::{check_json, check_summary, checked};
@@ -22,6 +23,7 @@ pub(super) use host::{HostReport, host_json, host_text};
 pub(super) use json::{json_report, list_json, lock_json, plan_json, why_json};
 pub(super) use message::{bytes, summary};
 pub(super) use status::{NodeFacts, Overview, status_json, status_text};
+pub(super) use target::{Judged, target_json, target_text};
 pub(super) use text::{list_text, lock_text, plan_dot, plan_svg, plan_text, why_text};
 
 use std::{io::IsTerminal as _, process::ExitCode};

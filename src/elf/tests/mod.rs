@@ -1,2 +1,3 @@
+mod demands;
 mod patch;
 mod search;

@@ -5,6 +5,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use super::{Project, Ran, skip, variable};
@@ -33,20 +34,31 @@ pub(crate) fn python() -> Option<PathBuf> {
     if let Some(python) = variable("ENVBUILD_TEST_PYTHON") {
         return Some(PathBuf::from(python));
     }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("client");
+    let python = venv("client", &["py-rattler==0.22.0"], "import rattler");
+    if python.is_none() {
+        skip("Python with py-rattler, nor an index to get it from (ENVBUILD_TEST_PYTHON names one that has it)");
+    }
+    python
+}
+
+/// The Python of a virtual environment that is made once and kept; none when it cannot be made. It is there when the
+/// import works.
+pub(crate) fn venv(name: &str, packages: &[&str], import: &str) -> Option<PathBuf> {
+    // Tests that run at once share what they make.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let python = folder.join("bin/python");
-    let works = |program: &PathBuf, arguments: &[&str]| {
+    let works = |program: &Path, arguments: &[&str]| {
         let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|it| it.success())
     };
-    let import = ["-c", "import rattler"];
+    let import = ["-c", import];
+    let install = [&["-m", "pip", "install", "--quiet"], packages].concat();
     let ready = works(&python, &import)
-        || (works(&PathBuf::from("python3"), &["-m", "venv", "--clear", folder.to_str().unwrap()])
-            && works(&python, &["-m", "pip", "install", "--quiet", "py-rattler==0.22.0"])
+        || (works(Path::new("python3"), &["-m", "venv", "--clear", folder.to_str().unwrap()])
+            && works(&python, &install)
             && works(&python, &import));
-    if !ready {
-        skip("Python with py-rattler, nor an index to get it from (ENVBUILD_TEST_PYTHON names one that has it)");
-    }
     ready.then_some(python)
 }
 

@@ -4,12 +4,12 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "bytecode", "conda", "elf", "http", "manifest", "pkgcache", "recipe", "tree"],
+    &["activation", "archive", "bytecode", "conda", "elf", "http", "manifest", "pkgcache", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["build", "channel", "fetch", "image", "install", "lock", "pack", "solve", "unpack"],
+    &["build", "channel", "export", "fetch", "image", "install", "lock", "pack", "solve", "unpack"],
     &["exec"],
     &["run"],
     &["cli"],
@@ -21,21 +21,26 @@ pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
 pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "base", "bytecode", "conda", "elf", "http", "ledger", "pkgcache", "recipe", "rt", "tree"];
+    &["activation", "archive", "base", "bytecode", "conda", "elf", "http", "ledger", "pkgcache", "recipe", "rt", "tree"];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
 
 /// Who may name a library: a folder or a file, as the beginning of its path below `src/`. Tests may name all of them.
 pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
+    ("archspec", &["needs/"]),
     ("blake3", ANY),
+    ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
     ("filetime", &["image/"]),
+    ("flate2", &["archive/"]),
+    ("globset", &["needs/"]),
     ("hex", ANY),
     ("indicatif", &["cli/"]),
     ("jiff", &["build/"]),
-    ("memchr", &["elf/", "tree/"]),
+    ("lzma_rust2", &["archive/"]),
+    ("memchr", &["elf/", "needs/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
     ("rattler", &["build/", "image/", "install/"]),
@@ -45,7 +50,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rattler_build_script", &["build/"]),
     ("rattler_build_types", &["build/", "recipe/"]),
     ("rattler_build_variant_config", &["recipe/"]),
-    ("rattler_cache", &["build/", "image/", "pkgcache.rs", "solve/"]),
+    ("rattler_cache", &["build/", "pkgcache.rs", "solve/"]),
     ("rattler_conda_types", ANY),
     ("rattler_digest", &["channel/", "conda/", "fetch/", "image/", "install/", "pack/", "pkgcache.rs"]),
     ("rattler_index", &["channel/"]),
@@ -57,14 +62,15 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "image/", "tree/look.rs", "workspace/recipes.rs"]),
+    ("rayon", &["fingerprint/tree.rs", "image/", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    ("rustix", &["activation/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
+    ("rustix", &["activation/", "archive/", "base/", "cli/signals.rs", "exec/", "host/", "pack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),
+    ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
     ("tar", &["conda/", "image/", "pack/", "unpack/"]),
     ("tempfile", &["base/fs.rs"]),
@@ -75,7 +81,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["conda/", "pack/", "unpack/"]),
+    ("zstd", &["archive/", "conda/", "pack/", "unpack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.

@@ -1,0 +1,32 @@
+//! Containers and compressors: writes archives whose bytes follow from their entries alone, and reads archives that
+//! nobody vouches for.
+//!
+//! A [`Sink`] takes entries one after the other, a [`Source`] gives them; both stream, so that their memory does not
+//! grow with the archive.
+//!
+//! Knows nothing of: conda, environments, prefixes, where an archive is unpacked.
+
+mod ahead;
+mod blocks;
+mod error;
+mod folder;
+mod format;
+mod names;
+mod ordered;
+mod output;
+mod parts;
+mod promised;
+mod sink;
+mod source;
+mod tar;
+#[cfg(test)]
+mod tests;
+mod zip;
+
+pub use error::{Fault, SinkError};
+pub use folder::folder;
+pub use format::Format;
+pub use output::Output;
+pub use parts::{Joined, Parts, SMALLEST_PART, join};
+pub use sink::{EPOCH, FileMeta, Options, Sink, create};
+pub use source::{FileInfo, Input, Kind, Limits, Member, Source, format_of, input, open, read};

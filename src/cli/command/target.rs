@@ -1,0 +1,164 @@
+//! `check --target`: what the files of an environment need, against what a machine has.
+
+use std::{io::Read as _, path::Path};
+
+use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, Subdir};
+
+use super::{
+    World,
+    host_libraries::{Place, find},
+};
+use crate::{
+    base::{Network, Scratch},
+    cli::{
+        Exit,
+        args::{CheckArgs, Format},
+        project::{self, UsageError},
+        ui,
+    },
+    exec::{Market, machine, this_machine},
+    manifest::closest,
+    needs::{self, Needs, Stream, unsaid, violations},
+    rt::Rt,
+    tree,
+    unpack::{self, Peeked, UnpackError},
+    workspace::{self, Target},
+};
+
+/// The word for the machine that we are on.
+const HERE: &str = "this-machine";
+
+/// No list of needs is longer, in bytes.
+const LONGEST: u64 = 256 << 20;
+
+pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
+    let word = args.target.as_deref().unwrap_or(HERE);
+    let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
+    // A target that is misspelt is told before gigabytes are read.
+    let named = named(world, word)?;
+    let place = find(world, &args.what)?;
+    let needs = match &place {
+        Place::Prefix(prefix) => needs::of_folder(prefix)?,
+        Place::Archive(archive) => of_archive(archive)?,
+    };
+    let target = match named {
+        Some(target) => machine(&target, here)?,
+        None => this_machine(here, world.environment.get("LD_LIBRARY_PATH").map(String::as_str), &needs)?,
+    };
+    let mut found = violations(&needs, &target, &[]);
+    let trouble = if found.is_empty() { None } else { fill_in(world, args, &mut found, &needs, &target).err() };
+    let judged = ui::Judged { target: word, needs: &needs, violations: &found, unsaid: &unsaid(&needs, &target) };
+    match args.format {
+        Format::Text => ui::target_text(&judged, &world.global)?,
+        Format::Json => ui::target_json(&judged)?,
+    }
+    if let Some(error) = trouble {
+        ui::note(&format!("no build that would fit was looked for: {error}"));
+    }
+    Ok(if found.is_empty() { Exit::Success } else { Exit::Failure })
+}
+
+/// What an archive needs: as it says itself, and else read from all that it holds.
+fn of_archive(archive: &Path) -> miette::Result<Needs> {
+    let mut said = None;
+    let mut stream = Stream::new();
+    unpack::peek(archive, &mut |name, entry| -> miette::Result<bool> {
+        match entry {
+            Peeked::Folder => {}
+            Peeked::Link(target) => stream.link(name, target),
+            Peeked::File(_, content) if name == tree::NEEDS.as_bytes() => {
+                let mut bytes = Vec::new();
+                let damaged = |source| UnpackError::Damaged { path: archive.to_owned(), source };
+                content.take(LONGEST).read_to_end(&mut bytes).map_err(damaged)?;
+                said = Some(Needs::parse(&bytes)?);
+                return Ok(false);
+            }
+            Peeked::File(size, content) => stream.file(name, size, content)?,
+        }
+        Ok(true)
+    })?;
+    Ok(said.unwrap_or_else(|| stream.finish()))
+}
+
+/// The target that a word names, or that it describes; nothing stands for the machine that we are on.
+fn named(world: &World, word: &str) -> miette::Result<Option<Target>> {
+    if word.contains('=') {
+        return Ok(Some(described(word)?));
+    }
+    let declared = match project::find(&world.global) {
+        Ok(_) => workspace::targets(&project::manifest(&world.global)?),
+        Err(_) => Vec::new(),
+    };
+    if let Some(target) = declared.iter().find(|it| it.name == word) {
+        return Ok(Some(target.clone()));
+    }
+    if word == HERE {
+        return Ok(None);
+    }
+    let names: Vec<&str> = declared.iter().map(|it| it.name.as_str()).chain([HERE]).collect();
+    let help = match closest(word, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the targets are {}; or say what the machine has, as in `__glibc=2.17`", names.join(", ")),
+    };
+    let reason = "no project.toml declares it, here or above".to_owned();
+    Err(UsageError::UnknownTarget { target: word.to_owned(), reason, help }.into())
+}
+
+/// A target that is described by words between commas: virtual packages, kinds of symbols and the platform with what they
+/// are, and names of libraries.
+fn described(text: &str) -> Result<Target, UsageError> {
+    let (platform, virtual_packages, libraries, symbols) = (None, Vec::new(), Vec::new(), Vec::new());
+    let mut target = Target { name: text.to_owned(), platform, virtual_packages, libraries, symbols };
+    for word in text.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+        match word.split_once('=') {
+            None => target.libraries.push(word.to_owned()),
+            Some(("platform", platform)) if platform.parse::<Subdir>().is_ok() => {
+                target.platform = Some(platform.to_owned());
+            }
+            Some((name, version)) if name.starts_with("__") => {
+                target.virtual_packages.push((name.to_owned(), version.to_owned()));
+            }
+            Some((kind, version)) if kind.chars().all(|it| it.is_ascii_uppercase() || "_0123456789".contains(it)) => {
+                target.symbols.push((kind.to_owned(), version.to_owned()));
+            }
+            Some(_) => {
+                let reason = format!("no machine is described by `{word}`");
+                let help = "write virtual packages, as `__glibc=2.17`, symbols, as `GLIBCXX=3.4.25`, libraries, as \
+                            `libX11.so.6`, or the platform, as `platform=linux-64`, with commas between them"
+                    .to_owned();
+                return Err(UsageError::UnknownTarget { target: text.to_owned(), reason, help });
+            }
+        }
+    }
+    Ok(target)
+}
+
+/// Names the builds that would fit. Of an environment of the project they have to satisfy what it asks for.
+fn fill_in(
+    world: &World,
+    args: &CheckArgs,
+    found: &mut [needs::Violation],
+    needs: &Needs,
+    target: &needs::Target,
+) -> miette::Result<()> {
+    let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
+    let (mut channels, mut specs): (Vec<Channel>, Vec<MatchSpec>) = (Vec::new(), Vec::new());
+    if let Ok(project) = project::load(&world.global, &world.environment, &[]) {
+        channels.extend(project.workspace.channels.iter().map(|it| it.channel.clone()));
+        let environments = &project.workspace.environments;
+        if let Some(environment) = environments.iter().find(|it| Path::new(&it.name) == args.what) {
+            specs.extend(
+                environment.specs.iter().filter_map(|it| MatchSpec::from_str(it, ParseStrictness::Lenient).ok()),
+            );
+        }
+    }
+    let scratch = Scratch::new()?;
+    let market = Market {
+        rt: &rt,
+        channels: &channels,
+        specs: &specs,
+        cache: &project::cache(&world.environment).unwrap_or_else(|| scratch.path().to_owned()),
+        network: if args.offline { Network::Offline } else { Network::Online },
+    };
+    Ok(market.name_newest(found, needs, target)?)
+}

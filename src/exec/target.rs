@@ -1,0 +1,192 @@
+//! What an environment needs, held against the machine that it is made for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rattler_conda_types::{
+    Channel, ChannelConfig, GenericVirtualPackage, MatchSpec, Matches as _, PackageName, ParseStrictness,
+    RepoDataRecord, Subdir,
+};
+
+use super::{Context, ExecError, environment::specs};
+use crate::{
+    base::Network,
+    needs::{self, Kind, Needs, Owner, Unfixable, Violation, violations},
+    rt::Rt,
+    solve::{self, BuildsRequest},
+    workspace::{Environment, Target},
+};
+
+/// A target of the manifest as a machine: with what it names, and what its platform implies.
+///
+/// # Errors
+/// When a name, a version or a pattern in it cannot be one.
+pub fn machine(target: &Target, here: Subdir) -> Result<needs::Target, ExecError> {
+    let platform = target.platform.as_ref().and_then(|it| it.parse().ok()).unwrap_or(here);
+    let packages = solve::target_virtual_packages(platform, &target.virtual_packages)?;
+    Ok(needs::Target::new(&target.name, platform, packages, &target.libraries, &target.symbols)?)
+}
+
+/// The machine that we are on, as a target of what `needs` says.
+///
+/// # Errors
+/// When its virtual packages cannot be found out.
+pub fn this_machine(here: Subdir, library_path: Option<&str>, needs: &Needs) -> Result<needs::Target, ExecError> {
+    Ok(needs::Target::this_machine(here, solve::host_virtual_packages()?, library_path, needs)?)
+}
+
+/// Fails when an environment has a target that lacks what the environment's tree needs, or when files of it cannot be
+/// moved. Every violation is in the error, with the newest build that would fit.
+///
+/// # Errors
+/// So, and when the target's words cannot be understood.
+pub fn require_target(
+    context: &Context,
+    environment: &Environment,
+    needs: &Needs,
+    unfixable: &[Unfixable],
+) -> Result<(), ExecError> {
+    let Some(named) = &environment.target else { return Ok(()) };
+    let mut target = machine(named, context.workspace.platform)?;
+    // Facts of the project are among them.
+    target.virtual_packages = context.virtual_packages(environment)?;
+    let mut found = violations(needs, &target, unfixable);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let channels: Vec<Channel> = context.workspace.channels.iter().map(|it| it.channel.clone()).collect();
+    let market = Market {
+        rt: &context.rt,
+        channels: &channels,
+        specs: &specs(environment),
+        cache: &context.settings.cache,
+        network: context.settings.network,
+    };
+    // What is wrong is known already; what would be right is a kindness.
+    drop(market.name_newest(&mut found, needs, &target));
+    let list = found.iter().map(|it| format!("  {it}\n")).collect();
+    Err(ExecError::Target { environment: environment.name.clone(), target: named.name.clone(), list })
+}
+
+/// Where other builds of packages are looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Market<'a> {
+    /// The runtime.
+    pub rt: &'a Rt,
+    /// The channels that come before those that the packages are from.
+    pub channels: &'a [Channel],
+    /// What the environment asks for: other builds have to satisfy it.
+    pub specs: &'a [MatchSpec],
+    /// The folder of caches.
+    pub cache: &'a std::path::Path,
+    /// Whether the network may be used.
+    pub network: Network,
+}
+
+impl Market<'_> {
+    /// Names, in each violation that another build could mend, the newest build that would fit the target.
+    ///
+    /// A build fits when the target meets what it says of virtual packages, when it is for the environment's Python, and
+    /// when it is none of those that do not fit. For a newer C library, which builds need without a word, it also has to
+    /// say something of `__glibc`.
+    ///
+    /// # Errors
+    /// When a channel cannot be read.
+    pub fn name_newest(&self, found: &mut [Violation], needs: &Needs, target: &needs::Target) -> Result<(), ExecError> {
+        let bad: BTreeSet<String> =
+            found.iter().filter(|it| can_be_mended(it)).filter_map(|it| it.package.clone()).collect();
+        let owners: BTreeMap<&str, Owner> =
+            bad.iter().filter_map(|it| Some((it.as_str(), owner(needs, it)?))).collect();
+        let specs: Vec<MatchSpec> = owners.values().filter_map(|it| self.spec(&it.name)).collect();
+        let channels = self.channels(owners.values());
+        let builds = solve::fitting_builds(
+            self.rt,
+            &BuildsRequest {
+                specs: &specs,
+                platform: target.platform,
+                channels: &channels,
+                virtual_packages: &target.virtual_packages,
+                cache: self.cache,
+                network: self.network,
+            },
+        )?;
+        let pythons = pythons(needs);
+        for violation in found.iter_mut().filter(|it| can_be_mended(it)) {
+            let owner = violation.package.as_deref().and_then(|it| owners.get(it));
+            let name = owner.and_then(|it| it.name.parse::<PackageName>().ok());
+            let Some(builds) = name.and_then(|it| builds.get(&it)) else { continue };
+            let fits = |it: &&RepoDataRecord| {
+                !bad.contains(&id(it)) && is_for(it, &pythons) && (violation.kind != Kind::Glibc || speaks_of_glibc(it))
+            };
+            violation.newest = builds.iter().find(fits).map(id);
+        }
+        Ok(())
+    }
+
+    /// What the environment asks of a package by name; when it does not, any will do.
+    fn spec(&self, name: &str) -> Option<MatchSpec> {
+        let name: PackageName = name.parse().ok()?;
+        let own = self.specs.iter().find(|it| it.name.as_exact() == Some(&name));
+        Some(own.cloned().unwrap_or_else(|| MatchSpec::from(name.clone())))
+    }
+
+    fn channels<'a>(&self, owners: impl Iterator<Item = &'a Owner>) -> Vec<Channel> {
+        let config = ChannelConfig::default_with_root_dir(std::path::PathBuf::from("/"));
+        let named: BTreeSet<&str> = owners.filter_map(|it| it.channel.as_deref()).collect();
+        let mut channels = self.channels.to_vec();
+        for channel in named.into_iter().filter_map(|it| Channel::from_str(it, &config).ok()) {
+            if !channels.iter().any(|it| it.base_url == channel.base_url) {
+                channels.push(channel);
+            }
+        }
+        channels
+    }
+}
+
+/// Whether another build of the package could need something else, and its record would say so.
+fn can_be_mended(violation: &Violation) -> bool {
+    matches!(violation.kind, Kind::VirtualPackage | Kind::Glibc | Kind::Cpu)
+}
+
+/// A package of the tree. An archive's list names it, and not its channel.
+fn owner(needs: &Needs, id: &str) -> Option<Owner> {
+    needs.owners.get(id).cloned().or_else(|| {
+        // Neither a version nor a build string holds a hyphen.
+        let mut parts = id.rsplitn(3, '-').map(str::to_owned);
+        let (build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Owner { name, version, build, channel: None })
+    })
+}
+
+fn id(record: &RepoDataRecord) -> String {
+    let record = &record.package_record;
+    format!("{}-{}-{}", record.name.as_normalized(), record.version, record.build)
+}
+
+/// The Python of the tree, and its `python_abi`.
+fn pythons(needs: &Needs) -> Vec<GenericVirtualPackage> {
+    let python = |it: &&Owner| it.name == "python" || it.name == "python_abi";
+    let package = |it: &Owner| {
+        Some(GenericVirtualPackage {
+            name: it.name.parse().ok()?,
+            version: it.version.parse().ok()?,
+            build_string: it.build.parse().ok()?,
+        })
+    };
+    needs.owners.values().filter(python).filter_map(package).collect()
+}
+
+/// Whether a build gets along with the environment's Python.
+fn is_for(record: &RepoDataRecord, pythons: &[GenericVirtualPackage]) -> bool {
+    let parsed = |it: &String| MatchSpec::from_str(it, ParseStrictness::Lenient).ok();
+    let specs = record.package_record.depends.iter().filter(|it| it.starts_with("python")).filter_map(parsed);
+    let mut specs = specs.flat_map(|spec| pythons.iter().map(move |python| (spec.clone(), python)));
+    specs.all(|(spec, python)| spec.name.as_exact() != Some(&python.name) || spec.matches(python))
+}
+
+fn speaks_of_glibc(record: &RepoDataRecord) -> bool {
+    record
+        .package_record
+        .depends
+        .iter()
+        .any(|it| PackageName::from_matchspec_str(it).is_ok_and(|it| it.as_normalized() == "__glibc"))
+}
