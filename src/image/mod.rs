@@ -10,8 +10,6 @@ mod layout;
 mod made;
 mod patch;
 mod records;
-#[cfg(test)]
-mod tests;
 mod variables;
 
 use std::path::Path;

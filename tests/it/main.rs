@@ -20,6 +20,7 @@ mod firewall;
 mod gc;
 mod host;
 mod host_command;
+mod images;
 mod index;
 mod ledger;
 mod locking;

@@ -20,8 +20,20 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "archive", "base", "bytecode", "conda", "elf", "http", "ledger", "pkgcache", "recipe", "rt", "tree"];
+pub(super) const UNDER_WRAPPERS: &[&str] = &[
+    "activation",
+    "archive",
+    "base",
+    "bytecode",
+    "conda",
+    "elf",
+    "http",
+    "ledger",
+    "pkgcache",
+    "recipe",
+    "rt",
+    "tree",
+];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
