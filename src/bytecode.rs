@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    base::{FsError, fs},
+    base::{FsError, Scratch, fs},
     rt::Rt,
 };
 
@@ -87,7 +87,8 @@ impl Compiler {
     }
 
     /// Compiles sources, given relative to `root`, beside themselves; the bytecode names them relative to it as well. What
-    /// cannot be compiled is left out: packages carry templates and code for other Pythons.
+    /// cannot be compiled is left out: packages carry templates and code for other Pythons. The bytes of a file may depend
+    /// on those that are compiled before it in the same run: before 3.12 they tell which names were in use elsewhere.
     ///
     /// # Errors
     /// When the interpreter fails.
@@ -97,7 +98,8 @@ impl Compiler {
         root: &Path,
         sources: impl Iterator<Item = &'a PathBuf>,
     ) -> Result<(), BytecodeError> {
-        let list = self.scratch.join("sources");
+        let aside = Scratch::inside(&self.scratch)?;
+        let list = aside.path().join("sources");
         let mut text = String::new();
         for source in sources {
             writeln!(text, "{}", root.join(source).display()).expect("a string takes any text");

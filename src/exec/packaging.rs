@@ -1,13 +1,12 @@
-//! An archive: the locked packages are installed once more, aside, into files that name a placeholder as their prefix,
-//! so that nothing of this machine is in the archive and the same lock gives the same bytes anywhere.
+//! An archive: the locked packages go from the package cache into it, with a placeholder for the prefix in their files, so
+//! that nothing of this machine is in the archive and the same lock gives the same bytes anywhere. No prefix need exist.
 
 use super::{Context, ExecError, Job, environment};
 use crate::{
     archive::Format,
-    install::{self, InstallRequest},
+    image::{self, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
-    tree::{PLACEHOLDER_MAX, placeholder},
 };
 
 pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
@@ -15,32 +14,26 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let environment = &context.workspace.environments[node.subject];
     let records = environment::records(context, environment)?;
     environment::verify(context, &records)?;
-    let prefix = context.store.prefix(&environment.name);
-    let length = install::shortest_placeholder(&prefix)?.map_or(PLACEHOLDER_MAX, |it| it.min(PLACEHOLDER_MAX));
-    let placeholder = placeholder(length);
-    let scratch = context.scratch()?;
-    let staging = scratch.path().join("prefix");
-    let python = prefix.join("bin/python");
-    install::install(
+    let mut image = image::image(
         &context.rt,
-        &InstallRequest {
-            prefix: &staging,
-            target_prefix: Some(placeholder.as_ref()),
-            platform: context.workspace.platform,
+        &ImageRequest {
             records: &records,
             specs: &environment::specs(environment),
+            platform: context.workspace.platform,
             cache: &context.packages(),
+            kept: &context.settings.cache.join("bytecode"),
+            interpreter: None,
             network: context.settings.network,
-            interpreter: python.is_file().then_some(python.as_path()),
         },
     )?;
+    let variables = image::variables(&image.entries)?;
     let archive = context.archive(environment, node.part);
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
-        entries: pack::of_prefix(&staging)?,
-        placeholder: &placeholder,
+        entries: std::mem::take(&mut image.entries),
+        placeholder: &image.placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),
-        foreign: std::slice::from_ref(&staging),
+        foreign: &image.foreign,
         needs: b"{}\n",
         more: &[],
         archive: &archive,
@@ -51,7 +44,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         threads: context.settings.cpus.max(1),
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
-        variables: &install::variables(&prefix)?,
+        variables: &variables,
         progress: &|_| {},
         cancel: &context.cancel,
     })?;

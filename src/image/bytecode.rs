@@ -16,7 +16,7 @@ use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::{cached::Cached, error::ImageError};
 use crate::{
     base::{Digest, FsError, Scratch, fs},
-    bytecode::{Compiler, is_compiled},
+    bytecode::{Compiler, is_compiled, target},
     rt::Rt,
     tree::{self, Entry, File},
 };
@@ -121,11 +121,17 @@ impl Python<'_> {
         let interpreter = self.interpreter.unwrap_or(&own);
         let version = self.info.short_version;
         let mut compiler = Compiler::new(interpreter, version, aside);
-        if compiler.tag(rt).is_err() {
-            compiler = compiler.with_libraries(&self.libraries);
-            compiler.tag(rt)?;
-        }
-        compiler.run(rt, &root, sources.files.iter().map(|(name, _)| name))?;
+        let tag = match compiler.tag(rt) {
+            Ok(tag) => tag,
+            Err(_) => {
+                compiler = compiler.with_libraries(&self.libraries);
+                compiler.tag(rt)?
+            }
+        };
+        // A package may bring bytecode of its own.
+        let brought = |file: &Path| target(file, &tag).exists();
+        let wanted = sources.files.iter().filter(|(_, file)| !brought(file)).map(|(name, _)| name);
+        compiler.run(rt, &root, wanted)?;
         let mut digests = Vec::new();
         for (name, entry) in tree::list(&root, |_| false)? {
             let path = root.join(OsStr::from_bytes(&name));

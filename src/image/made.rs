@@ -74,6 +74,8 @@ struct Brought {
     paths: Vec<prefix_record::PathsEntry>,
     /// Modules to compile, by name: where the package has them.
     sources: Vec<(PathBuf, PathBuf)>,
+    /// Of these names, sorted, those whose bytecode has a place in the tree.
+    modules: Vec<PathBuf>,
 }
 
 impl Making<'_> {
@@ -159,8 +161,8 @@ impl Making<'_> {
         }
         let compiled = python.compile(rt, &packages, self.kept, &scratch.join("bytecode"))?;
         for (place, mut files) in places.into_iter().zip(compiled) {
-            let own: Vec<&Path> = placed[place].1.iter().map(|placed| placed.name.as_path()).collect();
-            files.retain(|(name, _)| source_of(name).is_some_and(|source| own.binary_search(&&*source).is_ok()));
+            let modules = &brought[place].modules;
+            files.retain(|(name, _)| source_of(name).is_some_and(|source| modules.binary_search(&source).is_ok()));
             all[place] = files;
         }
         Ok(all)
@@ -190,17 +192,19 @@ fn bring(
     workshop: &Workshop<'_>,
     number: usize,
 ) -> Result<Brought, ImageError> {
-    let mut brought = Brought { entries: Vec::new(), paths: Vec::new(), sources: Vec::new() };
+    let mut brought = Brought { entries: Vec::new(), paths: Vec::new(), sources: Vec::new(), modules: Vec::new() };
     let is_python = package.record.package_record.noarch.is_python();
     for (place, placed) in files.iter().enumerate() {
         let Some((entry, path)) = one(package, placed, workshop, &format!("{number}-{place}"))? else { continue };
+        // Of a name that another package has taken as well: what is kept is the same in any environment.
+        let wanted = placed.lost.as_ref().unwrap_or(&placed.name);
         if let (true, Some(python), Entry::File(file)) = (is_python, python, &entry)
-            && let Some((source, _)) = file.content.on_disk().filter(|(source, _)| source.starts_with(&package.folder))
+            && records::is_source(wanted, python)
         {
-            // Of a name that another package has taken as well: what is kept is the same in any environment.
-            let name = placed.lost.as_ref().unwrap_or(&placed.name);
-            if records::is_source(name, python) {
-                brought.sources.push((name.clone(), source.to_owned()));
+            brought.sources.push((wanted.clone(), package.folder.join(&placed.entry.relative_path)));
+            // Bytecode would go on naming the placeholder.
+            if placed.lost.is_none() && file.content.on_disk().is_some() {
+                brought.modules.push(placed.name.clone());
             }
         }
         brought.entries.push((placed.name.as_os_str().as_bytes().to_vec(), entry));
@@ -224,12 +228,11 @@ fn one(
         Err(error) if is_link && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         metadata => metadata?,
     };
-    let length = metadata.len();
     if is_link && entry.no_link {
         path = path.canonicalize().map_err(|error| FsError::new("follow the link", &path, error))?;
         metadata = look(&path)?;
     }
-    let mut size = entry.size_in_bytes.unwrap_or(length);
+    let mut size = entry.size_in_bytes.unwrap_or(metadata.len());
     let mut sha256 = entry.sha256;
     let made = if entry.path_type == PathType::Directory {
         Entry::Folder

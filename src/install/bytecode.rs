@@ -8,6 +8,7 @@ use rattler_conda_types::{
     PrefixRecord, Subdir,
     prefix_record::{PathType, PathsEntry},
 };
+use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{InstallRequest, error::InstallError, prefix};
 use crate::{
@@ -53,7 +54,8 @@ pub(super) fn compile(rt: &Rt, request: &InstallRequest<'_>) -> Result<usize, In
         };
         sources.retain(|source| !brought(source));
     }
-    compiler.run(rt, request.prefix, stale.iter().flat_map(|(_, sources)| sources))?;
+    // Each package by itself, so that its bytecode does not depend on what else is installed.
+    stale.par_iter().try_for_each(|(_, sources)| compiler.run(rt, request.prefix, sources.iter()))?;
     let mut written = 0;
     for (mut record, sources) in stale {
         let targets = sources.iter().map(|source| target(source, &tag));

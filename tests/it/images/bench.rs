@@ -182,6 +182,8 @@ impl Bench {
             network: Network::Offline,
         };
         install(&self.rt, &request).unwrap();
+        // It depends on the order of its threads which empty folders stay there.
+        remove_empty(&staging.join("__clobbers__"));
         let variables = variables(&of_prefix(&staging).unwrap()).unwrap();
         self.write(name, of_prefix(&staging).unwrap(), placeholder, std::slice::from_ref(&staging), &variables)
     }
@@ -238,6 +240,13 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(rattler_digest::compute_bytes_digest::<rattler_digest::Sha256>(bytes))
 }
 
+/// Removes the folders that hold no file, and says whether the folder is gone.
+fn remove_empty(folder: &Path) -> bool {
+    let entries: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().map(|it| it.unwrap().path()).collect();
+    let left = entries.into_iter().filter(|path| path.is_symlink() || !path.is_dir() || !remove_empty(path)).count();
+    left == 0 && fs::remove_dir(folder).is_ok()
+}
+
 /// Fails with what differs between two folders.
 #[track_caller]
 pub(super) fn assert_same_trees(one: &Path, other: &Path) {
@@ -245,8 +254,9 @@ pub(super) fn assert_same_trees(one: &Path, other: &Path) {
     let mut differing = Vec::new();
     for (name, what) in &one {
         if other.get(name) != Some(what) {
-            let other = other.get(name).map(|it| show(it));
-            differing.push(format!("{}: {} and {other:?}", name.display(), show(what)));
+            let other = other.get(name).map(|it| show(it, &what.1));
+            let what = &what.0;
+            differing.push(format!("{}: {what} and {other:?}", name.display()));
         }
     }
     other.retain(|name, _| !one.contains_key(name));
@@ -255,8 +265,14 @@ pub(super) fn assert_same_trees(one: &Path, other: &Path) {
     assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing[..differing.len().min(20)].join("\n"));
 }
 
-fn show((what, bytes): &(String, Vec<u8>)) -> String {
-    format!("{what} {}", String::from_utf8_lossy(&bytes[..bytes.len().min(1500)]))
+/// What an entry is, with the bytes around the first that differ.
+fn show((what, bytes): &(String, Vec<u8>), other: &[u8]) -> String {
+    let at = bytes.iter().zip(other).position(|(one, other)| one != other).unwrap_or(bytes.len().min(other.len()));
+    let around = |bytes: &[u8]| {
+        let end = bytes.len().min(at + 200);
+        String::from_utf8_lossy(&bytes[at.saturating_sub(300).min(end)..end]).into_owned()
+    };
+    format!("{what}: {:?} was {:?}", around(bytes), around(other))
 }
 
 /// Every entry with its kind, mode and time, and its bytes.

@@ -74,7 +74,10 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["fingerprint/tree.rs", "image/", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
+    (
+        "rayon",
+        &["fingerprint/tree.rs", "image/", "install/bytecode.rs", "needs/", "tree/look.rs", "workspace/recipes.rs"],
+    ),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
