@@ -3,6 +3,7 @@
 //! Knows nothing of: which node comes next, how a run is shown.
 
 mod build;
+mod bundles;
 mod check;
 mod context;
 mod environment;
@@ -33,6 +34,7 @@ mod target;
 mod worker;
 
 pub use build::{complete_index, withdraw_unrecorded};
+pub use bundles::unbundle;
 pub use check::{Checked, check};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;

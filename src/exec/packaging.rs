@@ -1,10 +1,14 @@
 //! An archive: the locked packages go from the package cache into it, with a placeholder for the prefix in their files, so
 //! that nothing of this machine is in the archive and the same lock gives the same bytes anywhere. No prefix need exist.
 
-use super::{Context, ExecError, Job, environment};
+use super::{
+    Context, ExecError, Job,
+    bundles::{BUNDLE, bundle},
+    environment,
+};
 use crate::{
     archive::Format,
-    image::{self, ImageRequest},
+    image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
 };
@@ -14,6 +18,12 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let environment = &context.workspace.environments[node.subject];
     let records = environment::records(context, environment)?;
     environment::verify(context, &records)?;
+    let archive = context.archive(environment, node.part);
+    let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
+    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
+        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &archive)?;
+        return Ok(Output::Archive { digest, sha256, bytes, file });
+    }
     let mut image = image::image(
         &context.rt,
         &ImageRequest {
@@ -27,7 +37,6 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let variables = image::variables(&image.entries)?;
-    let archive = context.archive(environment, node.part);
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
         entries: std::mem::take(&mut image.entries),
@@ -48,7 +57,6 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         progress: &|_| {},
         cancel: &context.cancel,
     })?;
-    let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
     let Some(Piece { digest, sha256, bytes, .. }) = packed.pieces.into_iter().next() else {
         unreachable!("an archive that is not split is one file")
     };

@@ -56,6 +56,15 @@ pub enum ImageError {
         /// The length of its placeholder, in bytes.
         room: usize,
     },
+    /// A bundle cannot be read.
+    #[error("the bundle `{}` is damaged: {reason}", path.display())]
+    #[diagnostic(code(envbuild::image::bundle), help("get it again, and compare its sha256"))]
+    Bundle {
+        /// The bundle.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The Python that shall compile bytecode cannot.
     #[error("`{}` could not compile the bytecode of Python {wanted}: {reason}", interpreter.display())]
     #[diagnostic(

@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of: solving, the lock file's format, archives of trees.
 
+mod bundle;
 mod bytecode;
 mod cached;
 mod error;
@@ -18,6 +19,7 @@ use rattler_conda_types::{MatchSpec, RepoDataRecord, Subdir};
 
 use crate::base::Network;
 
+pub use bundle::{BundleRequest, Bundled, Unbundled, bundle, is_bundle, unbundle};
 pub use error::ImageError;
 pub use made::{Image, image};
 pub use variables::variables;

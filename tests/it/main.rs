@@ -8,6 +8,7 @@ mod activation;
 mod answers;
 mod base_channel;
 mod book;
+mod bundles;
 mod client;
 mod commands;
 mod content_names;

@@ -65,7 +65,13 @@ pub(crate) fn venv(name: &str, packages: &[&str], import: &str) -> Option<PathBu
 /// Installs what some specs ask for from a project's channel into a prefix; names and versions of all that is there then.
 #[track_caller]
 pub(crate) fn install(project: &Project, python: &Path, specs: &[&str], prefix: &Path) -> String {
-    let url = format!("file://{}", project.path("output").display());
+    install_from(project, python, &project.path("output"), specs, prefix)
+}
+
+/// The same from any folder that is a channel.
+#[track_caller]
+pub(crate) fn install_from(project: &Project, python: &Path, channel: &Path, specs: &[&str], prefix: &Path) -> String {
+    let url = format!("file://{}", channel.display());
     let mut client = Command::new(python);
     project.pin(&mut client);
     client.args(["-c", CLIENT, &url]).arg(prefix).args(specs).env("RATTLER_CACHE_DIR", project.beside("client-cache"));
