@@ -22,7 +22,7 @@ pub(super) struct Index {
     /// What the user asked for.
     pub(super) specs: Vec<String>,
     /// What it needs of a machine, as it stands in archives.
-    pub(super) needs: serde_json::Value,
+    pub(super) needs: String,
     /// The packages, in the order in which the bundle holds them.
     pub(super) packages: Vec<Package>,
 }

@@ -40,7 +40,7 @@ pub struct Unbundled {
     /// The platform that it is for.
     pub platform: String,
     /// What it needs of a machine, as JSON.
-    pub needs: Vec<u8>,
+    pub needs: String,
 }
 
 /// Whether a file or folder is a bundle, by what it begins with. What cannot be read is none.
@@ -77,8 +77,7 @@ pub fn unbundle(rt: &Rt, bundle: &Path, beside: &Path) -> Result<Unbundled, Imag
     let packages = index.packages.par_iter().enumerate().map(extract).collect::<Result<Vec<_>, _>>()?;
     let making = Making { specs: &specs, platform, kept: None, interpreter: None };
     let image = making.image(rt, packages, scratch)?;
-    let needs = serde_json::to_vec(&index.needs).unwrap_or_default();
-    Ok(Unbundled { image, name: index.name, platform: index.platform, needs })
+    Ok(Unbundled { image, name: index.name, platform: index.platform, needs: index.needs })
 }
 
 /// Where the files of a bundle are.

@@ -33,7 +33,7 @@ pub struct BundleRequest<'a> {
     /// The lock file of the environment, with paths relative to the bundle.
     pub lock: &'a [u8],
     /// What the environment needs of a machine, as JSON.
-    pub needs: &'a [u8],
+    pub needs: &'a str,
     /// The file to write, or the folder: nothing may be there but an empty one.
     pub goal: &'a Path,
     /// Whether the packages go into a folder.
@@ -154,7 +154,7 @@ fn index(request: &BundleRequest<'_>, packages: &Packages<'_>) -> Result<Vec<u8>
         name: request.name.to_owned(),
         platform: request.platform.to_string(),
         specs: request.specs.iter().map(ToString::to_string).collect(),
-        needs: serde_json::from_slice(request.needs).unwrap_or_else(|_| json!({})),
+        needs: request.needs.to_owned(),
         packages: packages.collect(),
     };
     Ok(lines(&index))
