@@ -29,6 +29,8 @@ pub mod fingerprint;
 
 pub mod store;
 
+pub mod adopt;
+pub mod backup;
 pub mod build;
 pub mod channel;
 pub mod export;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::patterns::Patterns;
+
 /// Builds conda environments the way make builds programs: only what is out of date.
 #[derive(Debug, Parser)]
 #[command(
@@ -47,12 +49,11 @@ pub(super) enum Command {
     Install(RunArgs),
     /// Run the environments' test scripts
     Test(RunArgs),
-    /// Pack environments into dist/
-    Pack(RunArgs),
+    /// Pack environments into dist/, or a conda prefix that lies anywhere into a file
+    Pack(PackArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
-    /// Compare the host's libraries that an environment was built with to those of this machine, or all that its files
-    /// need to what another machine has
+    /// Compare the host's libraries, or with --target all that files need, to what a machine has
     Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),
@@ -68,6 +69,12 @@ pub(super) enum Command {
     List(ListArgs),
     /// Write what an environment holds in the formats of other programs
     Export(ExportArgs),
+    /// Save a conda prefix in a folder that can bring it back, and try that
+    Backup(BackupArgs),
+    /// Bring a backed-up prefix back, in the best way that this machine allows
+    Restore(RestoreArgs),
+    /// Copy a prefix to another place of this machine
+    Clone(CloneArgs),
     /// Delete what can be made again
     Clean(CleanArgs),
     /// Delete what nothing refers to any more: the manifest, envbuild.lock, the channel's index
@@ -108,6 +115,36 @@ pub(super) struct LockArgs {
     /// what moved
     #[arg(long, conflicts_with = "locked")]
     pub(super) update: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct PackArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Pack the conda environment in this folder, whoever made it, instead of environments of the project
+    #[arg(short, long, value_name = "PREFIX", conflicts_with = "words")]
+    pub(super) prefix: Option<PathBuf>,
+    /// The archive to write, whose name's ending says its format (default: NAME-PLATFORM.tar.zst)
+    #[arg(short, long, value_name = "FILE", requires = "prefix")]
+    pub(super) output: Option<PathBuf>,
+    /// Replace the archive if it is there
+    #[arg(long, requires = "prefix")]
+    pub(super) force: bool,
+    /// Compress at this level (default: 7 for tar.zst, the usual one for others)
+    #[arg(long, value_name = "N", requires = "prefix")]
+    pub(super) level: Option<i32>,
+    #[command(flatten)]
+    pub(super) filters: Patterns,
+    /// Leave out packages that are installed in editable mode
+    #[arg(long, requires = "prefix")]
+    pub(super) ignore_editable: bool,
+    /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
+    #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
+    pub(super) include_editable: bool,
+    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than PREFIX
+    #[arg(long, requires = "prefix")]
+    pub(super) short_prefix: bool,
 }
 
 /// How to run.
@@ -247,6 +284,67 @@ pub(super) enum ExportFormat {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The prefix: any conda environment
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+    /// The folder to write: it does not exist yet, or is empty
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    /// Run SCRIPT in the environment that the drill makes; bash runs what has no `#!` line
+    #[arg(long, value_name = "SCRIPT")]
+    pub(super) test: Option<PathBuf>,
+    /// Use N threads (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The folder that `envbuild backup` wrote
+    #[arg(value_name = "DIR")]
+    pub(super) folder: PathBuf,
+    /// Where to: a folder that does not exist yet, or is empty
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+    /// Try this way only (default: the first that this machine allows, in this order)
+    #[arg(long, value_enum)]
+    pub(super) by: Option<RestoreBy>,
+    /// Use no network: only file:// channels, and what was fetched before
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Use N threads (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RestoreBy {
+    /// The archive: the same files
+    Pack,
+    /// The same packages, from their channels
+    Explicit,
+    /// A new solve of environment.yml
+    Environment,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CloneArgs {
+    /// The prefix of any conda environment, or an environment of the project
+    #[arg(value_name = "ENV|PREFIX")]
+    pub(super) what: PathBuf,
+    /// Where to: a folder that does not exist yet, or is empty
+    #[arg(short, long, value_name = "PREFIX")]
+    pub(super) prefix: PathBuf,
+    /// Share nothing: give each file bytes of its own
+    #[arg(long)]
+    pub(super) copy: bool,
+    /// Use N threads (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ExecArgs {
     /// The environment; it is brought up to date first
     #[arg(value_name = "ENV")]
@@ -259,13 +357,29 @@ pub(super) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["archive", "relocate", "verify"]))]
 pub(super) struct UnpackArgs {
-    /// The archive
-    #[arg(value_name = "ARCHIVE")]
-    pub(super) archive: PathBuf,
-    /// Where to: a folder that does not exist yet, or is empty
-    #[arg(short, long, value_name = "PREFIX")]
-    pub(super) prefix: PathBuf,
+    /// The archive, or an update for the environment that is there
+    #[arg(value_name = "ARCHIVE", requires = "prefix")]
+    pub(super) archive: Option<PathBuf>,
+    /// Where to: a folder that does not exist yet, or is empty; for an update, the environment
+    #[arg(short, long, value_name = "PREFIX", requires = "archive")]
+    pub(super) prefix: Option<PathBuf>,
+    /// Unpack an environment that is for another platform or a newer glibc
+    #[arg(long, requires = "archive")]
+    pub(super) ignore_platform: bool,
+    /// Write into the files of an environment that was unpacked, moved or copied where it lies now
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) relocate: Option<PathBuf>,
+    /// Compare an environment that was unpacked with the digests that came with it
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) verify: Option<PathBuf>,
+    /// Write N files at once (default: one for each processor)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) jobs: Option<u32>,
+    /// How --relocate and --verify answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 /// What to delete; everything, when nothing is named.

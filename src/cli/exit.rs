@@ -56,7 +56,7 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if let Some(ExecError::Cancelled) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(UnpackError::Stopped) = error.downcast_ref() {
+    if let Some(UnpackError::Stopped | UnpackError::StoppedHalfway(_)) = error.downcast_ref() {
         return Exit::Stopped;
     }
     if let Some(PackError::Stopped) = error.downcast_ref() {

@@ -6,6 +6,7 @@ mod args;
 mod clock;
 mod command;
 mod exit;
+mod patterns;
 mod project;
 mod signals;
 mod ui;
@@ -56,7 +57,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Lock(args) => command::lock(&world, args),
         Command::Install(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Install)),
         Command::Test(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Test)),
-        Command::Pack(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Pack)),
+        Command::Pack(args) => command::pack(&world, args),
         Command::Unpack(args) => command::unpack(&world, &args),
         Command::Check(args) if args.target.is_some() => command::check_target(&world, &args),
         Command::Check(args) => command::check_host(&world, &args),
@@ -66,6 +67,9 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Run(args) => command::run(&world, args),
         Command::List(args) => command::list(&world, &args),
         Command::Export(args) => command::export(&world, &args),
+        Command::Backup(args) => command::backup(&world, &args),
+        Command::Restore(args) => command::restore(&world, &args),
+        Command::Clone(args) => command::clone(&world, &args),
         Command::Clean(args) => command::clean(&world, &args),
         Command::Host(args) => command::host(&world, &args),
         Command::Gc(args) => command::gc(&world, &args),

@@ -5,10 +5,13 @@ use std::{fmt::Write as _, io, path::PathBuf};
 use miette::Diagnostic;
 
 use crate::{
+    adopt::AdoptErrors,
+    backup::BackupError,
     base::{self, FsError},
     build::BuildError,
     channel::ChannelError,
     conda::CondaError,
+    export::ExportError,
     fetch::FetchError,
     fingerprint::FingerprintError,
     host::HostErrors,
@@ -20,6 +23,8 @@ use crate::{
     pack::PackError,
     solve::SolveError,
     store::StoreError,
+    tree::TreeError,
+    unpack::UnpackError,
 };
 
 /// A job that failed.
@@ -215,6 +220,80 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pack(#[from] PackError),
+    /// The files of a tree.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tree(#[from] TreeError),
+    /// A prefix that is not ours.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Adopt(#[from] AdoptErrors),
+    /// The unpacker.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The lists of packages.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Export(#[from] ExportError),
+    /// A backup.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Backup(BackupError),
+    /// A machine that conda has no name for.
+    #[error("conda has no name for this platform")]
+    #[diagnostic(code(envbuild::exec::no_platform))]
+    NoPlatform,
+    /// A path that a prefix cannot have.
+    #[error("`{}` holds {what}, which the files of an environment cannot have in their path", prefix.display())]
+    #[diagnostic(code(envbuild::exec::prefix_character), help("choose another path"))]
+    PrefixCharacter {
+        /// The path.
+        prefix: PathBuf,
+        /// The character.
+        what: &'static str,
+    },
+    /// A path that is too long for what is in the prefix.
+    #[error("`{}` is {length} bytes long; this environment can live at a path of at most {limit}", prefix.display())]
+    #[diagnostic(code(envbuild::exec::prefix_length), help("choose a shorter path"))]
+    PrefixLength {
+        /// The path.
+        prefix: PathBuf,
+        /// Its length.
+        length: usize,
+        /// The longest that would do.
+        limit: usize,
+    },
+    /// A way of restoring that this machine does not allow.
+    #[error("{}", .reasons.join("\n"))]
+    #[diagnostic(code(envbuild::exec::hindered))]
+    Hindered {
+        /// Everything that is in its way.
+        reasons: Vec<String>,
+    },
+    /// pip did not install what it had installed before.
+    #[error("pip ended with {status}:\n{why}")]
+    #[diagnostic(code(envbuild::exec::pip), help("pip.txt in the backup lists what it was to install"))]
+    Pip {
+        /// Exit status or signal.
+        status: String,
+        /// What it said.
+        why: String,
+    },
+    /// A backup that no way brings back.
+    #[error("`{}` cannot be restored here\n{}", folder.display(), .refused.iter().chain(.differences).map(String::as_str).collect::<Vec<_>>().join("\n"))]
+    #[diagnostic(
+        code(envbuild::exec::no_way),
+        help("restore it on a machine like the one that it was made on, or where its channels can be reached")
+    )]
+    NoWay {
+        /// The backup.
+        folder: PathBuf,
+        /// Why not each way.
+        refused: Vec<String>,
+        /// Where the systems differ.
+        differences: Vec<String>,
+    },
     /// What a tree needs.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -224,6 +303,15 @@ pub enum ExecError {
 /// Bytes in the unit that manifests are written in.
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+impl From<BackupError> for ExecError {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Stopped => Self::Cancelled,
+            other => Self::Backup(other),
+        }
+    }
 }
 
 impl From<HostErrors> for ExecError {

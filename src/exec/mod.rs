@@ -2,9 +2,11 @@
 //!
 //! Knows nothing of: which node comes next, how a run is shown.
 
+mod backup;
 mod build;
 mod bundles;
 mod check;
+mod clone;
 mod context;
 mod environment;
 mod error;
@@ -21,11 +23,13 @@ mod look;
 mod machine;
 mod maintenance;
 mod make;
+mod means;
 mod packaging;
 mod perform;
 mod pip;
 mod process;
 mod resolve;
+mod restore;
 mod scans;
 mod shims;
 mod surroundings;
@@ -33,9 +37,11 @@ mod survey;
 mod target;
 mod worker;
 
+pub use backup::{Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
 pub use bundles::unbundle;
 pub use check::{Checked, check};
+pub use clone::{Cloned, clone};
 pub use context::{Context, LockPolicy, Settings};
 pub use environment::activated;
 pub use error::{ExecError, tell};
@@ -47,8 +53,10 @@ pub use look::{Look, Stale, look, settle};
 pub use machine::Machine;
 pub use maintenance::{HostChange, Staleness, saved, since_built, since_saved};
 pub use make::{is_make, make};
+pub use means::Means;
 pub use perform::{Outcome, perform};
 pub use process::Children;
+pub use restore::{Restored, Way, restore};
 pub use survey::{Seen, State, Status, see, survey};
 pub use target::{Market, machine, require_target, this_machine};
 pub use worker::worker;

@@ -61,7 +61,7 @@ pub(super) fn write(contents: &Contents) -> Result<Export, ExportError> {
     // the packages.
     lines.pair(2, &platform, &Digest::of(&packages).to_string());
     lines.line(1, "channels:");
-    for channel in contents.all_channels() {
+    for channel in contents.channels() {
         lines.line(1, &format!("- url: {}", scalar(&channel)));
         lines.line(2, "used_env_vars: []");
     }

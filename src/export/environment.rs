@@ -11,7 +11,7 @@ pub(super) fn write(contents: &Contents, builds: bool) -> Export {
     let mut lines = Lines::default();
     lines.pair(0, "name", &contents.name);
     lines.line(0, "channels:");
-    for channel in contents.all_channels().iter().filter(|it| *it != "<unknown>") {
+    for channel in contents.channels().iter().filter(|it| *it != "<unknown>") {
         lines.line(1, &format!("- {}", scalar(channel)));
     }
     lines.line(0, "dependencies:");

@@ -17,7 +17,7 @@ pub struct Contents {
     /// The platform that it is for.
     pub platform: Subdir,
     /// The channels that it was solved from, the strongest first, as names or URLs; none when nobody has written them down.
-    pub channels: Vec<String>,
+    pub solved_from: Vec<String>,
     /// Variables that its activation sets (`conda env config vars set`).
     pub variables: BTreeMap<String, String>,
     /// Conda packages, sorted by name.
@@ -127,7 +127,7 @@ impl Contents {
             name: name.to_owned(),
             place: name.to_owned(),
             platform,
-            channels: channels.iter().map(|it| channel_name(it)).collect(),
+            solved_from: channels.iter().map(|it| channel_name(it)).collect(),
             variables: BTreeMap::new(),
             packages,
             python: Vec::new(),
@@ -151,9 +151,9 @@ impl Contents {
         }
     }
 
-    /// All channels: those that were written down, and those that packages are from.
-    pub(super) fn all_channels(&self) -> Vec<String> {
-        let mut channels = self.channels.clone();
+    /// All channels: those that were written down, and those that packages are from; as names that conda knows or URLs.
+    pub fn channels(&self) -> Vec<String> {
+        let mut channels = self.solved_from.clone();
         for channel in self.packages.iter().filter_map(|it| it.channel.as_ref()) {
             if !channels.contains(channel) {
                 channels.push(channel.clone());

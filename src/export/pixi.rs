@@ -32,7 +32,7 @@ pub(super) fn write(contents: &Contents) -> Result<Export, ExportError> {
     lines.line(0, "environments:");
     lines.line(1, "default:");
     lines.line(2, "channels:");
-    for channel in contents.all_channels() {
+    for channel in contents.channels() {
         lines.line(2, &format!("- url: {}", scalar(&channel_url(&channel))));
     }
     if !python.is_empty() {

@@ -102,7 +102,7 @@ pub fn of_files(name: &str, place: &Path, files: &[(String, Vec<u8>)]) -> Result
         name: name.to_owned(),
         place: place.to_string_lossy().into_owned(),
         platform,
-        channels: Vec::new(),
+        solved_from: Vec::new(),
         variables,
         packages,
         python,

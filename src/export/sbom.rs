@@ -45,7 +45,7 @@ pub(super) fn write(contents: &Contents) -> Export {
         .iter()
         .map(|(reference, needs)| json!({"ref": reference, "dependsOn": needs.iter().collect::<Vec<_>>()}))
         .collect();
-    let channels = contents.all_channels();
+    let channels = contents.channels();
     let mut properties = vec![property("envbuild:platform", &contents.platform.to_string())];
     properties.extend(channels.iter().map(|it| property("envbuild:channel", &public_channel(it))));
     let mut bom = json!({

@@ -293,27 +293,18 @@ pub enum ManifestError {
 
     /// A format that is used where it is mounted, without a word on where that is.
     #[error("`{format}` is mounted, not unpacked, and nothing says where")]
-    #[diagnostic(
-        code(envbuild::manifest::no_dest_prefix),
-        help("add `dest-prefix = \"/absolute/path\"`: its files name this path")
-    )]
+    #[diagnostic(code(envbuild::manifest::no_dest_prefix), help("add `dest-prefix = \"/absolute/path\"`"))]
     NoDestPrefix {
-        /// The format.
         format: String,
-        /// Where it is written.
         #[label("needs a `dest-prefix`")]
         at: SourceSpan,
     },
+
     /// A path for archives that is no absolute path.
     #[error("`{prefix}` is not an absolute path in its shortest spelling")]
-    #[diagnostic(
-        code(envbuild::manifest::dest_prefix),
-        help("begin with `/`, and leave out `.`, `..`, double slashes and the slash at the end")
-    )]
+    #[diagnostic(code(envbuild::manifest::dest_prefix), help("as `/opt/env`: no `.`, `..`, `//`, nor `/` at the end"))]
     DestPrefix {
-        /// The path.
         prefix: String,
-        /// Where it is written.
         #[label("the path at which the environment is to be used")]
         at: SourceSpan,
     },

@@ -85,12 +85,11 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
         platform: add.platform.to_owned(),
         holds: digests.counts(),
         tree: Digest::of(&list),
+        since: None,
     };
     let tree = header.tree;
-    let mut header = serde_json::to_vec_pretty(&header).expect("strings and numbers are always JSON");
-    header.push(b'\n');
     entries.insert(FILES.into(), Entry::made(list, false));
-    entries.insert(HEADER.into(), Entry::made(header, false));
+    entries.insert(HEADER.into(), Entry::made(header.to_bytes(), false));
     if let Some(prefix) = add.prefix {
         settle_in(&mut entries, &relocation, scripts.placeholder, prefix);
     }

@@ -20,7 +20,7 @@ use crate::{
     archive::Format,
     base::Cancel,
     tree::placeholder,
-    unpack::{UnpackError, UnpackRequest, Unpacked, unpack},
+    unpack::{Machine, Progress, UnpackError, UnpackRequest, Unpacked, unpack},
 };
 
 const SPECIAL: &str = "a b&c|d#e";
@@ -52,7 +52,12 @@ pub(crate) fn pack_at(staging: &Path, old: &str, archive: &Path, threads: u32) -
 }
 
 pub(crate) fn unpack_at(archive: &Path, prefix: &Path) -> Result<Unpacked, UnpackError> {
-    unpack(&UnpackRequest { archive, prefix, cancel: &Cancel::new() })
+    unpack(&request(archive, prefix, &Cancel::new()))
+}
+
+fn request<'a>(archive: &'a Path, prefix: &'a Path, cancel: &'a Cancel) -> UnpackRequest<'a> {
+    const ANY: &Machine = &Machine { platform: None, glibc: None };
+    UnpackRequest { archive, prefix, machine: ANY, threads: 3, progress: Progress::none(), cancel }
 }
 
 fn untar(archive: &Path, prefix: &Path) {
@@ -245,8 +250,8 @@ fn a_stopped_unpack_leaves_nothing() {
     fs::create_dir(&folder).unwrap();
     let cancel = Cancel::new();
     cancel.cancel();
-    let request = UnpackRequest { archive: &archive, prefix: &folder.join("prefix"), cancel: &cancel };
-    assert!(matches!(unpack(&request), Err(UnpackError::Stopped)));
+    let prefix = folder.join("prefix");
+    assert!(matches!(unpack(&request(&archive, &prefix, &cancel)), Err(UnpackError::Stopped)));
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 

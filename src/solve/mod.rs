@@ -4,6 +4,7 @@
 
 mod builds;
 mod error;
+mod reach;
 mod solver;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::base::Network;
 
 pub use builds::{BuildsRequest, fitting_builds};
 pub use error::SolveError;
+pub use reach::unreachable;
 pub use solver::solve;
 pub use virtual_packages::{host_virtual_packages, named_virtual_packages, target_virtual_packages};
 

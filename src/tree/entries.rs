@@ -39,8 +39,11 @@ pub struct File {
     pub modified: u64,
 }
 
+/// 1980-01-01 00:00:00 UTC, the time of everything whose time does not matter. Earlier ones trouble zip files.
+pub const EPOCH: u64 = 315_532_800;
+
 impl File {
-    /// A file as it lies on disk; `metadata` is what was found there.
+    /// A file on disk as it is.
     pub fn on_disk(path: PathBuf, metadata: &Metadata) -> Self {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let content =
@@ -48,9 +51,6 @@ impl File {
         Self { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
     }
 }
-
-/// 1980-01-01 00:00:00 UTC, the time of everything whose time does not matter. Earlier ones trouble zip files.
-pub const EPOCH: u64 = 315_532_800;
 
 impl Entry {
     /// A file made here.
@@ -95,7 +95,8 @@ pub fn list(root: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Entries, TreeEr
     Ok(entries)
 }
 
-fn what_it_is(file_type: FileType) -> &'static str {
+/// What something is that is neither a file, a folder nor a symbolic link, in words.
+pub fn what_it_is(file_type: FileType) -> &'static str {
     if file_type.is_socket() {
         "a socket"
     } else if file_type.is_fifo() {

@@ -29,6 +29,11 @@ pub const LINKS: &str = "conda-meta/envbuild/links";
 pub const TEXT: &str = "conda-meta/envbuild/text";
 /// Holds the prefix that all files name, and a line break; without it they name what [`Header::prefix`] says.
 pub const MARKER: &str = "conda-meta/envbuild/prefix";
+/// Stands in the marker's place while the prefix is being written into the files: a line with the new one, and one for
+/// each that files may still name. Without the others it is what [`Header::prefix`] says.
+pub const PART: &str = "conda-meta/envbuild/prefix.part";
+/// How often the prefix stands in all files of [`TEXT`], and in those of [`BINARY`]: a line each, for the shell script.
+pub const COUNTS: &str = "conda-meta/envbuild/counts";
 /// The entries with which every archive begins, in this order; the first two are folders.
 pub const HEAD: [&str; 9] = ["conda-meta", FOLDER, HEADER, NEEDS, FILES, PLACES, BINARY, LINKS, TEXT];
 /// The format of all this; a reader refuses any other.
@@ -52,6 +57,18 @@ pub struct Header {
     pub holds: Counts,
     /// The digest of the list of digests, which names the tree.
     pub tree: Digest,
+    /// The tree on which an update builds: such an archive holds only what that tree does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Digest>,
+}
+
+impl Header {
+    /// As the file that stands in an archive.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("strings and numbers are always JSON");
+        bytes.push(b'\n');
+        bytes
+    }
 }
 
 /// How much an archive holds, all in all.

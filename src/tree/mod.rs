@@ -17,14 +17,14 @@ mod placeholder;
 mod splice;
 
 pub use content::{Content, Reader};
-pub use entries::{EPOCH, Entries, Entry, File, list};
+pub use entries::{EPOCH, Entries, Entry, File, list, what_it_is};
 pub use error::TreeError;
 pub use find::{Found, Needles};
 pub use head::{
-    BINARY, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEAD, HEADER, Header, LINKS, MARKER, NEEDS, PLACES,
-    Relocation, TEXT,
+    BINARY, COUNTS, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEAD, HEADER, Header, LINKS, MARKER, NEEDS, PART,
+    PLACES, Relocation, TEXT,
 };
 pub use look::{Look, look};
 pub use place::{Mode, Places, Words};
 pub use placeholder::{PLACEHOLDER_MAX, PLACEHOLDER_MIN, PrefixFault, is_placeholder, placeholder, prefix_fault};
-pub use splice::{Splicer, Splices, with_prefix};
+pub use splice::{Edit, Splicer, Splices, with_prefix};

@@ -14,18 +14,53 @@ pub struct Splices {
 }
 
 /// One change; `at` is an offset in the file before all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cut {
     /// The prefix is replaced.
     Prefix { at: u64 },
+    /// A text is replaced by another one.
+    Text { at: u64, old: Arc<[u8]>, new: Arc<[u8]> },
     /// As many NUL bytes are replaced by so many.
     Zeros { at: u64, old: u64, new: u64 },
+}
+
+/// One change for [`Splices::of_edits`]; `at` is an offset in the file before all of them, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// The text `old`, which stands there, is replaced by `new`; either may be empty.
+    Text {
+        /// Where it stands.
+        at: u64,
+        /// What stands there.
+        old: Arc<[u8]>,
+        /// What takes its place.
+        new: Arc<[u8]>,
+    },
+    /// `old` NUL bytes, which stand there, are replaced by `new` of them.
+    Zeros {
+        /// Where they stand.
+        at: u64,
+        /// How many stand there.
+        old: u64,
+        /// How many take their place.
+        new: u64,
+    },
 }
 
 impl Splices {
     /// The cuts must be in the order of their offsets.
     pub(super) fn new(from: Arc<[u8]>, to: Arc<[u8]>, cuts: Vec<Cut>) -> Self {
         Self { from, to, cuts }
+    }
+
+    /// Any changes, in the order of their offsets; none may begin before the one before it ends.
+    pub fn of_edits(edits: Vec<Edit>) -> Self {
+        let cut = |edit| match edit {
+            Edit::Text { at, old, new } => Cut::Text { at, old, new },
+            Edit::Zeros { at, old, new } => Cut::Zeros { at, old, new },
+        };
+        let nothing: Arc<[u8]> = Arc::from(&b""[..]);
+        Self::new(Arc::clone(&nothing), nothing, edits.into_iter().map(cut).collect())
     }
 
     /// Whether nothing changes.
@@ -37,6 +72,7 @@ impl Splices {
     pub fn size_after(&self, size: u64) -> u64 {
         let change = |size: u64, cut: &Cut| match cut {
             Cut::Prefix { .. } => (size + self.to.len() as u64).saturating_sub(self.from.len() as u64),
+            Cut::Text { old, new, .. } => (size + new.len() as u64).saturating_sub(old.len() as u64),
             Cut::Zeros { old, new, .. } => (size + new).saturating_sub(*old),
         };
         self.cuts.iter().fold(size, change)
@@ -53,35 +89,38 @@ pub struct Splicer<'a, R> {
     next: usize,
     /// How many bytes of the inner stream are consumed.
     position: u64,
-    /// What is still to be given of the new prefix, and of NUL bytes after it.
-    text: usize,
+    /// What is still to be given of the new text, and of NUL bytes after it.
+    text: &'a [u8],
     zeros: u64,
 }
 
 impl<'a, R: Read> Splicer<'a, R> {
     /// Applies the splices to a stream that stands at its beginning.
     pub fn new(inner: R, splices: &'a Splices) -> Self {
-        Self { inner, splices, next: 0, position: 0, text: 0, zeros: 0 }
+        Self { inner, splices, next: 0, position: 0, text: &[], zeros: 0 }
     }
 
     /// Consumes what a cut removes, when it is there.
-    fn cut(&mut self, cut: Cut) -> io::Result<()> {
+    fn cut(&mut self, cut: &'a Cut) -> io::Result<()> {
         let gone = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => strange(),
             _ => error,
         };
-        match cut {
-            Cut::Prefix { .. } => {
-                let mut found = vec![0; self.splices.from.len()];
-                self.inner.read_exact(&mut found).map_err(gone)?;
-                if *found != *self.splices.from {
-                    return Err(strange());
-                }
-                self.position += found.len() as u64;
-                self.text = self.splices.to.len();
+        let mut replace = |old: &[u8], new: &'a [u8]| {
+            let mut found = vec![0; old.len()];
+            self.inner.read_exact(&mut found).map_err(gone)?;
+            if *found != *old {
+                return Err(strange());
             }
+            self.position += found.len() as u64;
+            self.text = new;
+            Ok(())
+        };
+        match cut {
+            Cut::Prefix { .. } => replace(&self.splices.from, &self.splices.to)?,
+            Cut::Text { old, new, .. } => replace(old, new)?,
             Cut::Zeros { old, new, .. } => {
-                let mut left = old;
+                let mut left = *old;
                 let mut buffer = [0; 512];
                 while left > 0 {
                     let piece = &mut buffer[..usize::try_from(left).unwrap_or(usize::MAX).min(512)];
@@ -91,8 +130,8 @@ impl<'a, R: Read> Splicer<'a, R> {
                     }
                     left -= piece.len() as u64;
                 }
-                self.position += old;
-                self.zeros = new;
+                self.position += *old;
+                self.zeros = *new;
             }
         }
         Ok(())
@@ -122,13 +161,11 @@ impl<R: Read> Read for Splicer<'_, R> {
             return Ok(0);
         }
         loop {
-            if self.text > 0 {
-                let to = &self.splices.to;
-                let rest = &to[to.len() - self.text..];
-                let count = rest.len().min(buffer.len());
-                buffer[..count].copy_from_slice(&rest[..count]);
-                self.text -= count;
-                return Ok(count);
+            if !self.text.is_empty() {
+                let (now, later) = self.text.split_at(self.text.len().min(buffer.len()));
+                buffer[..now.len()].copy_from_slice(now);
+                self.text = later;
+                return Ok(now.len());
             }
             if self.zeros > 0 {
                 let count = usize::try_from(self.zeros).unwrap_or(usize::MAX).min(buffer.len());
@@ -136,9 +173,9 @@ impl<R: Read> Read for Splicer<'_, R> {
                 self.zeros -= count as u64;
                 return Ok(count);
             }
-            let cut = self.splices.cuts.get(self.next).copied();
+            let cut = self.splices.cuts.get(self.next);
             let room = match cut {
-                Some(Cut::Prefix { at } | Cut::Zeros { at, .. }) => {
+                Some(Cut::Prefix { at } | Cut::Text { at, .. } | Cut::Zeros { at, .. }) => {
                     at.checked_sub(self.position).ok_or_else(strange)?
                 }
                 None => u64::MAX,
@@ -165,7 +202,7 @@ mod tests {
 
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::Splicer;
+    use super::{Edit, Splicer, Splices};
     use crate::tree::{Mode, Needles, Places};
 
     const OLD: &[u8] = b"/old/placeholder";
@@ -217,6 +254,19 @@ mod tests {
         let mut edited = out.clone();
         edited[20] = b'x';
         assert!(splice(&edited, &places, b"/new", OLD).is_err(), "no room at the end of the string");
+    }
+
+    #[test]
+    fn texts_of_several_lengths_are_replaced() {
+        let text = |at, old: &str, new: &str| Edit::Text { at, old: old.as_bytes().into(), new: new.as_bytes().into() };
+        let zeros = Edit::Zeros { at: 12, old: 3, new: 1 };
+        let splices = Splices::of_edits(vec![text(0, "", "#!"), text(0, "/opt/e", "/P"), text(8, "long", "l"), zeros]);
+        let input = &b"/opt/e: long\0\0\0end"[..];
+        let mut out = Vec::new();
+        Splicer::new(input, &splices).read_to_end(&mut out).unwrap();
+        assert_eq!(out, b"#!/P: l\0end");
+        assert_eq!(splices.size_after(input.len() as u64), out.len() as u64);
+        assert!(Splicer::new(&b"/opt/x: long"[..], &splices).read_to_end(&mut out).is_err(), "another text");
     }
 
     proptest! {

@@ -36,6 +36,45 @@ pub enum UnpackError {
         /// The character, named.
         what: &'static str,
     },
+    /// The environment is for another machine.
+    #[error("the environment in `{}` cannot run on this machine: {}", path.display(), faults.join("; "))]
+    #[diagnostic(
+        code(envbuild::unpack::machine),
+        help(
+            "get one that was made for this machine; with `--ignore-platform` it is unpacked all the same, for another"
+        )
+    )]
+    Machine {
+        /// The archive.
+        path: PathBuf,
+        /// What it needs and what there is, in a sentence each.
+        faults: Vec<String>,
+    },
+    /// There is not enough room.
+    #[error("it needs {needed} bytes, and `{}` has {free} left", folder.display())]
+    #[diagnostic(code(envbuild::unpack::no_room), help("make room there, or choose a place on another file system"))]
+    NoRoom {
+        /// Where it was to go.
+        folder: PathBuf,
+        /// How many bytes it has.
+        needed: u64,
+        /// How many there are.
+        free: u64,
+    },
+    /// There are not enough inodes.
+    #[error("it has {needed} files, and `{}` has room for {free} more", folder.display())]
+    #[diagnostic(
+        code(envbuild::unpack::no_inodes),
+        help("delete files there (`df -i` shows how many there can be), or choose a place on another file system")
+    )]
+    NoInodes {
+        /// Where it was to go.
+        folder: PathBuf,
+        /// How many files, folders and links it has.
+        needed: u64,
+        /// How many there can be.
+        free: u64,
+    },
     /// Something is there already.
     #[error("`{}` is there already", .0.display())]
     #[diagnostic(code(envbuild::unpack::occupied), help("unpack to a path where there is nothing, or an empty folder"))]
@@ -44,6 +83,21 @@ pub enum UnpackError {
     #[error("`{}` is a mount point, which cannot be replaced by the finished environment", .0.display())]
     #[diagnostic(code(envbuild::unpack::mount_point), help("unpack to a new folder inside of it"))]
     MountPoint(PathBuf),
+    /// There is no environment of ours.
+    #[error("`{}` was not unpacked from an archive made by envbuild", .0.display())]
+    #[diagnostic(
+        code(envbuild::unpack::not_deployed),
+        help("it must hold the files below `conda-meta/envbuild` that such an archive begins with")
+    )]
+    NotDeployed(PathBuf),
+    /// Some files name one prefix, and some another.
+    #[error("`{}` was left while its prefix was being written into its files", .0.display())]
+    #[diagnostic(code(envbuild::unpack::half_relocated), help("run `envbuild unpack --relocate` for it first"))]
+    HalfRelocated(PathBuf),
+    /// Ctrl-C or a termination signal while files were rewritten.
+    #[error("stopped while the prefix was being written into the files of `{}`", .0.display())]
+    #[diagnostic(code(envbuild::unpack::stopped_halfway), help("run the same command again: it goes on from there"))]
+    StoppedHalfway(PathBuf),
     /// Ctrl-C or a termination signal.
     #[error("stopped; nothing was left behind")]
     #[diagnostic(code(envbuild::unpack::stopped))]

@@ -1,64 +1,97 @@
-//! Writes entries below a fresh folder, never through anything that an entry made but a folder.
+//! Lets an environment grow below a fresh folder, entry by entry, never through anything that an entry made but a folder.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fs::File,
-    io::{self, Read},
-    os::unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _},
-    path::Path,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, ffi::OsString, io::Read, os::unix::ffi::OsStringExt as _, path::Path};
 
 use super::{
+    crew::Bench,
     error::UnpackError,
     head::Head,
     members::FileInfo,
+    site::{NOT_LISTED, Site},
     whole::{Unpacked, below},
 };
 use crate::{
-    base::FsError,
-    tree::{MARKER, Splicer, with_prefix},
+    base::{Digest, FsError},
+    tree::{HEADER, MARKER, PART, with_prefix},
 };
+
+/// Longer files are written while they are read; others wait in memory for a thread that writes them.
+const SMALL: u64 = 1 << 20;
+
+/// A small file.
+pub(super) struct Job {
+    pub(super) name: Vec<u8>,
+    pub(super) info: FileInfo,
+    pub(super) bytes: Vec<u8>,
+}
 
 /// The growing environment.
 pub(super) struct Tree<'a> {
-    root: &'a Path,
-    archive: &'a Path,
-    head: &'a Head,
-    new: &'a [u8],
+    site: &'a Site<'a>,
+    bench: &'a Bench<'a, Job, UnpackError>,
     /// What exists by now: `true` for folders.
     made: BTreeMap<Vec<u8>, bool>,
     done: Unpacked,
 }
 
 impl<'a> Tree<'a> {
-    /// `root` is an empty folder; `new` is the prefix that its files are to name.
-    pub(super) fn new(root: &'a Path, archive: &'a Path, head: &'a Head, new: &'a [u8]) -> Self {
-        Self { root, archive, head, new, made: BTreeMap::new(), done: Unpacked::default() }
+    /// The site's folder is empty. The markers are ours: no entry may have their names.
+    pub(super) fn new(site: &'a Site<'a>, bench: &'a Bench<'a, Job, UnpackError>) -> Self {
+        let made = [MARKER, PART].map(|name| (name.as_bytes().to_vec(), false)).into();
+        Self { site, bench, made, done: Unpacked::default() }
     }
 
-    /// The markers are ours: no entry may have their names.
-    pub(super) fn reserve_marker(&mut self) {
-        self.made.insert(MARKER.into(), false);
-        self.made.insert(format!("{MARKER}.part").into_bytes(), false);
+    /// Writes the entries that stand first.
+    pub(super) fn head(&mut self) -> Result<(), UnpackError> {
+        let site = self.site;
+        for (name, content) in &site.head.contents {
+            let Some(content) = content else {
+                self.folder(name.as_bytes())?;
+                continue;
+            };
+            let mut bytes = content.bytes.clone();
+            if *name == HEADER && site.head.header.since.is_some() {
+                // The tree is to be the one that the whole archive gives.
+                bytes = crate::tree::Header { since: None, ..site.head.header.clone() }.to_bytes();
+            }
+            let (executable, modified) = (content.executable, content.modified);
+            let info = FileInfo { executable, modified, size: bytes.len() as u64 };
+            self.file(name.as_bytes(), info, &mut bytes.as_slice())?;
+        }
+        Ok(())
     }
 
     pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
         self.claim(name)?;
+        self.listed(name, 'D')?;
         self.make_folder(name)
     }
 
-    pub(super) fn link(&mut self, name: &[u8], target: Vec<u8>) -> Result<(), UnpackError> {
+    pub(super) fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
         self.claim(name)?;
-        let target = match self.head.relocation.links.get(name) {
+        let of = self.listed(name, 'L')?;
+        let header = &self.site.head.header;
+        let placeholder = header.placeholder.as_bytes();
+        let canonical = self.site.head.relocation.links.get(name);
+        let expected = canonical.map(|canonical| with_prefix(canonical, placeholder, header.prefix.as_bytes()));
+        if expected.is_some_and(|expected| expected != target) {
+            return Err(self.site.refused(name, "is another link in the archive's list"));
+        }
+        self.site.check(name, Some(of), Digest::of(canonical.map_or(target, Vec::as_slice)))?;
+        self.make_link(name, target)
+    }
+
+    /// Makes a link to where it leads when the environment is at its place.
+    fn make_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
+        let head = self.site.head;
+        let target = match head.relocation.links.get(name) {
             Some(canonical) => {
                 self.done.replaced += 1;
-                with_prefix(canonical, self.head.header.placeholder.as_bytes(), self.new)
+                with_prefix(canonical, head.header.placeholder.as_bytes(), self.site.new)
             }
-            None => target,
+            None => target.to_owned(),
         };
-        let path = below(self.root, name);
+        let path = below(self.site.root, name);
         std::os::unix::fs::symlink(OsString::from_vec(target), &path)
             .map_err(|error| FsError::new("make the link", path, error))?;
         self.made.insert(name.to_owned(), false);
@@ -66,48 +99,65 @@ impl<'a> Tree<'a> {
     }
 
     pub(super) fn file(&mut self, name: &[u8], info: FileInfo, data: &mut dyn Read) -> Result<(), UnpackError> {
-        self.claim(name)?;
-        let path = below(self.root, name);
-        let mode = if info.executable { 0o755 } else { 0o644 };
-        let fail = |error| FsError::new("write", &path, error);
-        let file = File::options().write(true).create_new(true).mode(mode).open(&path).map_err(fail)?;
-        self.made.insert(name.to_owned(), false);
-        let header = &self.head.header;
-        let mut file = file;
-        let (copied, size) = match self.head.relocation.places.get(name) {
-            // The new content is of now, as it is after `sed`.
-            Some(places) => {
-                self.done.replaced += 1;
-                let splices = places.splices(header.placeholder.len(), header.prefix.as_bytes(), self.new);
-                let size = splices.size_after(info.size);
-                let mut spliced = Splicer::new(io::BufReader::with_capacity(64 * 1024, data), &splices);
-                let copied = self.copy(&mut spliced, &mut file, &path)?;
-                (copied, size)
-            }
-            None => {
-                let copied = self.copy(data, &mut file, &path)?;
-                let modified = UNIX_EPOCH.checked_add(Duration::from_secs(info.modified)).unwrap_or(UNIX_EPOCH);
-                file.set_modified(modified).map_err(fail)?;
-                (copied, info.size)
-            }
-        };
-        if copied != size {
-            return Err(self.damaged(io::ErrorKind::UnexpectedEof.into()));
+        let site = self.site;
+        if name == MARKER.as_bytes() && is_settled(site.head) {
+            return self.marker(data);
         }
+        self.claim(name)?;
+        site.listed(name, info)?;
+        self.made.insert(name.to_owned(), false);
         self.done.files += 1;
         self.done.bytes += info.size;
+        self.done.replaced += u64::from(site.head.relocation.places.contains_key(name));
+        if info.size > SMALL {
+            return site.stream(name, info, data);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(info.size).unwrap_or_default());
+        data.take(info.size).read_to_end(&mut bytes).map_err(|error| site.damaged(error))?;
+        if bytes.len() as u64 != info.size {
+            return Err(site.damaged(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        // An empty file is work, too.
+        self.bench.bring(bytes.len() + 512, Job { name: name.to_owned(), info, bytes })
+    }
+
+    /// An archive that was made for one place brings the marker, which is written when everything else is there.
+    fn marker(&mut self, data: &mut dyn Read) -> Result<(), UnpackError> {
+        let expected = [self.site.head.header.prefix.as_bytes(), b"\n"].concat();
+        let mut found = Vec::new();
+        let length = expected.len() as u64 + 1;
+        data.take(length).read_to_end(&mut found).map_err(|error| self.site.damaged(error))?;
+        if found != expected || self.made.insert(b"".to_vec(), false).is_some() {
+            return Err(self.site.refused(MARKER.as_bytes(), "names another prefix than the archive's list"));
+        }
         Ok(())
     }
 
-    /// Writes the marker, when everything that the lists name was there.
+    /// Whether a file or link has not come. For an update the caller knows where it is; for folders it does not matter.
+    pub(super) fn is_missing(&self, name: &[u8]) -> bool {
+        !self.made.contains_key(name)
+    }
+
+    /// Notes that a file of the old tree became one of this.
+    pub(super) fn kept(&mut self, name: &[u8]) -> Result<(), UnpackError> {
+        self.claim(name)?;
+        self.made.insert(name.to_owned(), false);
+        Ok(())
+    }
+
+    /// Makes a link of the old tree again.
+    pub(super) fn kept_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
+        self.claim(name)?;
+        self.make_link(name, target)
+    }
+
+    /// Gives what was done, when everything that is listed was there.
     pub(super) fn finish(self) -> Result<Unpacked, UnpackError> {
-        let names = self.head.relocation.places.keys().chain(self.head.relocation.links.keys());
-        if let Some(name) = names.into_iter().find(|name| self.made.get(*name) != Some(&false)) {
-            return Err(self.refused(name, "is listed for relocation and is not there"));
+        let made = |name: &Vec<u8>, kind| self.made.get(name) == Some(&(kind == 'D'));
+        match self.site.head.digests.0.iter().find(|(name, of)| !made(name, of.kind)) {
+            Some((name, _)) => Err(self.site.refused(name, "is in the archive's list and is not there")),
+            None => Ok(self.done),
         }
-        let path = below(self.root, MARKER.as_bytes());
-        std::fs::write(&path, [self.new, b"\n"].concat()).map_err(|error| FsError::new("write", path, error))?;
-        Ok(self.done)
     }
 
     /// Makes the parents of a name and checks that the name is free.
@@ -115,43 +165,44 @@ impl<'a> Tree<'a> {
         for (at, _) in name.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             match self.made.get(&name[..at]) {
                 Some(true) => {}
-                Some(false) => return Err(self.refused(name, "would be written through something that is no folder")),
+                Some(false) => {
+                    return Err(self.site.refused(name, "would be written through something that is no folder"));
+                }
                 None => self.make_folder(&name[..at])?,
             }
         }
         match self.made.get(name) {
-            Some(_) => Err(self.refused(name, "is there twice")),
+            Some(_) => Err(self.site.refused(name, "is there twice")),
             None => Ok(()),
         }
     }
 
+    fn listed(&self, name: &[u8], kind: char) -> Result<crate::tree::DigestOf, UnpackError> {
+        match self.site.head.digests.0.get(name) {
+            None => Err(self.site.refused(name, NOT_LISTED)),
+            Some(of) if of.kind != kind => Err(self.site.refused(name, "is of another kind in the archive's list")),
+            Some(of) => Ok(*of),
+        }
+    }
+
     fn make_folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
-        let path = below(self.root, name);
+        if self.site.head.digests.0.get(name).is_some_and(|of| of.kind != 'D') {
+            return Err(self.site.refused(name, "is of another kind in the archive's list"));
+        }
+        let path = below(self.site.root, name);
         std::fs::create_dir(&path).map_err(|error| FsError::new("make the folder", path, error))?;
         self.made.insert(name.to_owned(), true);
         Ok(())
     }
+}
 
-    fn copy(&self, from: &mut dyn Read, to: &mut dyn io::Write, path: &Path) -> Result<u64, UnpackError> {
-        let mut buffer = vec![0; 128 * 1024];
-        let mut copied = 0;
-        loop {
-            let read = match from.read(&mut buffer) {
-                Ok(0) => return Ok(copied),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.damaged(error)),
-            };
-            to.write_all(&buffer[..read]).map_err(|error| FsError::new("write", path, error))?;
-            copied += read as u64;
-        }
-    }
+/// Whether an archive was made for one place, whose path its files name.
+fn is_settled(head: &Head) -> bool {
+    head.header.prefix != head.header.placeholder
+}
 
-    fn damaged(&self, source: io::Error) -> UnpackError {
-        UnpackError::Damaged { path: self.archive.to_owned(), source }
-    }
-
-    fn refused(&self, name: &[u8], why: &'static str) -> UnpackError {
-        UnpackError::Refused { path: self.archive.to_owned(), entry: name.escape_ascii().to_string(), why }
-    }
+/// Writes the marker into a finished environment.
+pub(super) fn mark(root: &Path, new: &[u8]) -> Result<(), UnpackError> {
+    let path = below(root, MARKER.as_bytes());
+    std::fs::write(&path, [new, b"\n"].concat()).map_err(|error| FsError::new("write", path, error).into())
 }

@@ -8,15 +8,15 @@ use std::{
 
 use super::{
     error::UnpackError,
-    members::{self, Fault, FileInfo, Kind, Member},
+    members::{self, Fault, Kind, Member},
 };
 use crate::{
     base::Digest,
-    tree::{Digests, FORMAT, HEAD, Header, Relocation, is_placeholder},
+    tree::{Digests, FILES, FORMAT, HEAD, HEADER, Header, LINKS, NEEDS, PLACES, Relocation, is_placeholder},
 };
 
-/// The longest list that is read into memory, in bytes: two million files.
-const LONGEST_LIST: u64 = 256 << 20;
+/// How long all lists together may be, in bytes: they are held in memory. A tree of half a million files has 60 MB.
+const LONGEST_LISTS: u64 = 96 << 20;
 
 pub(super) type Stream = zstd::Decoder<'static, BufReader<File>>;
 
@@ -26,8 +26,80 @@ pub(super) struct Head {
     pub(super) relocation: Relocation,
     /// A digest of every entry.
     pub(super) digests: Digests,
-    /// The contents and times of the files among [`HEAD`], nothing for its folders.
-    pub(super) contents: Vec<Option<(Vec<u8>, u64)>>,
+    /// The entries of [`HEAD`]: the contents and times of files, nothing for folders.
+    pub(super) contents: Vec<(&'static str, Option<Content>)>,
+}
+
+/// One of the files that stand first.
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
+    pub(super) executable: bool,
+    pub(super) modified: u64,
+}
+
+impl Head {
+    /// What the environment needs of a machine.
+    pub(super) fn needs(&self) -> Option<&[u8]> {
+        let content = self.contents.iter().find(|(name, _)| *name == NEEDS)?;
+        content.1.as_ref().map(|content| content.bytes.as_slice())
+    }
+
+    /// Reads what the files hold; the text says what is wrong with them.
+    pub(super) fn parse(contents: Vec<(&'static str, Option<Content>)>) -> Result<Self, Strange> {
+        let bytes = |wanted: &str| {
+            let content = contents.iter().find(|(name, _)| *name == wanted);
+            content.and_then(|(_, content)| content.as_ref()).map(|content| content.bytes.as_slice())
+        };
+        let list = |name: &str| bytes(name).ok_or_else(|| Strange::Reason(format!("`{name}` is not there")));
+        // A later format may have other keys: the number is looked at first.
+        let json = |error: serde_json::Error| Strange::Reason(error.to_string());
+        let value: serde_json::Value = serde_json::from_slice(list(HEADER)?).map_err(json)?;
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(FORMAT) => {}
+            Some(found) => return Err(Strange::Format(found)),
+            None => return Err(Strange::Reason("it names no format".to_owned())),
+        }
+        let header: Header = serde_json::from_value(value).map_err(json)?;
+        if !is_placeholder(&header.placeholder) {
+            return Err(Strange::Placeholder(header.placeholder));
+        }
+        let malformed = || Strange::Reason("its lists of files are malformed".to_owned());
+        let files = list(FILES)?;
+        if Digest::of(files) != header.tree {
+            return Err(Strange::Reason("its list of digests is not the one that it names".to_owned()));
+        }
+        let digests = Digests::parse(files).ok_or_else(malformed)?;
+        if digests.counts() != header.holds {
+            return Err(Strange::Reason("its list of digests does not count what it says".to_owned()));
+        }
+        let canonical = header.placeholder.len();
+        let relocation = Relocation::parse(list(PLACES)?, list(LINKS)?, canonical, &digests).ok_or_else(malformed)?;
+        Ok(Self { header, relocation, digests, contents })
+    }
+}
+
+/// The list of digests cannot hold its own, nor that of the file that holds the list's.
+pub(super) fn is_beside_the_list(name: &[u8]) -> bool {
+    [HEADER, FILES].iter().any(|it| it.as_bytes() == name)
+}
+
+/// What is wrong with what stands first.
+pub(super) enum Strange {
+    Reason(String),
+    Format(u64),
+    Placeholder(String),
+}
+
+impl Strange {
+    /// As an error about a file.
+    pub(super) fn about(self, path: &Path) -> UnpackError {
+        let path = path.to_owned();
+        match self {
+            Self::Reason(reason) => UnpackError::NotAnArchive { path, reason },
+            Self::Format(found) => UnpackError::Format { path, found, known: FORMAT },
+            Self::Placeholder(text) => UnpackError::Placeholder(text),
+        }
+    }
 }
 
 /// Reads an archive, and says what is wrong with it.
@@ -41,13 +113,10 @@ impl Reader<'_> {
     }
 
     fn strange(&self, reason: impl Into<String>) -> UnpackError {
-        UnpackError::NotAnArchive { path: self.archive.to_owned(), reason: reason.into() }
+        Strange::Reason(reason.into()).about(self.archive)
     }
 
-    pub(super) fn next<'a>(
-        &self,
-        entries: &mut tar::Entries<'a, Stream>,
-    ) -> Result<Option<Member<'a, Stream>>, UnpackError> {
+    pub(super) fn next<'a>(&self, entries: &mut tar::Entries<'a, Stream>) -> Result<Option<Member<'a>>, UnpackError> {
         members::next(entries).map_err(|fault| match fault {
             Fault::Stream(source) => self.damaged(source),
             Fault::Entry { name, why } => {
@@ -57,8 +126,9 @@ impl Reader<'_> {
     }
 
     /// Reads the entries with which every archive begins.
-    pub(super) fn head<'a>(&self, entries: &mut tar::Entries<'a, Stream>) -> Result<Head, UnpackError> {
+    pub(super) fn head(&self, entries: &mut tar::Entries<'_, Stream>) -> Result<Head, UnpackError> {
         let mut contents = Vec::new();
+        let mut room = LONGEST_LISTS;
         for name in HEAD {
             // Whatever is wrong here, most likely the file is something else.
             let member = match members::next(entries) {
@@ -72,46 +142,24 @@ impl Reader<'_> {
                     return Err(self.strange(format!("the entry `{}` {why}", name.escape_ascii())));
                 }
             };
-            let Member { kind, info: FileInfo { modified, size, .. }, mut data, .. } = member;
-            contents.push(match kind {
+            let Member { kind, mut data, .. } = member;
+            let content = match kind {
                 Kind::Folder => None,
-                Kind::File if size <= LONGEST_LIST => {
+                Kind::File(info) if info.size <= room => {
+                    room -= info.size;
                     let mut bytes = Vec::new();
                     data.read_to_end(&mut bytes).map_err(|error| self.damaged(error))?;
-                    if bytes.len() as u64 != size {
+                    if bytes.len() as u64 != info.size {
                         return Err(self.damaged(ErrorKind::UnexpectedEof.into()));
                     }
-                    Some((bytes, modified))
+                    Some(Content { bytes, executable: info.executable, modified: info.modified })
                 }
-                Kind::File | Kind::Link(_) => return Err(self.strange(format!("`{name}` is no list"))),
-            });
+                Kind::File(_) => return Err(self.strange("its lists are too long")),
+                Kind::Link(_) => return Err(self.strange(format!("`{name}` is no list"))),
+            };
+            contents.push((name, content));
         }
-        let [None, None, Some(header), rest @ ..] = contents.as_slice() else {
-            return Err(self.strange("its first entries are not two folders and a file"));
-        };
-        // A later format may have other keys: the number is looked at first.
-        let value: serde_json::Value =
-            serde_json::from_slice(&header.0).map_err(|error| self.strange(error.to_string()))?;
-        match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(FORMAT) => {}
-            Some(found) => return Err(UnpackError::Format { path: self.archive.to_owned(), found, known: FORMAT }),
-            None => return Err(self.strange("it names no format")),
-        }
-        let header: Header = serde_json::from_value(value).map_err(|error| self.strange(error.to_string()))?;
-        if !is_placeholder(&header.placeholder) {
-            return Err(UnpackError::Placeholder(header.placeholder));
-        }
-        let [Some(_), Some(files), Some(places), Some(_), Some(links), Some(_)] = rest else {
-            return Err(self.strange("its lists are no files"));
-        };
-        let malformed = || self.strange("its lists of files are malformed");
-        if Digest::of(&files.0) != header.tree {
-            return Err(self.strange("its list of digests is not the one that it names"));
-        }
-        let digests = Digests::parse(&files.0).ok_or_else(malformed)?;
-        let canonical = header.placeholder.len();
-        let relocation = Relocation::parse(&places.0, &links.0, canonical, &digests).ok_or_else(malformed)?;
-        Ok(Head { header, relocation, digests, contents })
+        Head::parse(contents).map_err(|strange| strange.about(self.archive))
     }
 
     /// Reads to the end, so that the checksum is verified. After the last entry stand blocks of zeros; without them the

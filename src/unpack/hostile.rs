@@ -2,14 +2,17 @@
 
 use std::{fs, io::Write as _, path::Path};
 
-use super::UnpackError;
+use super::{Machine, Progress, UnpackError, UnpackRequest, unpack};
 use crate::{
-    base::Digest,
+    base::{Cancel, Digest},
     pack::{
         stage::stage,
         tests::{pack_at, unpack_at},
     },
-    tree::{BINARY, Counts, FILES, FOLDER, FORMAT, HEADER, Header, LINKS, NEEDS, PLACES, TEXT, placeholder},
+    tree::{
+        BINARY, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEADER, Header, LINKS, NEEDS, PLACES, TEXT,
+        placeholder,
+    },
 };
 
 type Change = fn(&mut tar::Header);
@@ -33,19 +36,14 @@ impl Forged {
         self
     }
 
-    /// The entries with which our archives begin, and two of the lists in it.
-    fn with_head(self, files: &[u8], places: &[u8]) -> Self {
-        let placeholder = placeholder(255);
-        let header = Header {
-            format: FORMAT,
-            prefix: placeholder.clone(),
-            placeholder,
-            name: "x".into(),
-            platform: "linux-64".into(),
-            holds: Counts::default(),
-            tree: Digest::of(files),
-        };
-        self.with_lists(&serde_json::to_vec(&header).unwrap(), files, places)
+    /// The entries with which our archives begin: files that are listed with kind and content, and the list of places.
+    fn with_head(self, listed: &[Listed<'_>], places: &[u8]) -> Self {
+        let list = list(listed, places);
+        self.with_header(&Header { tree: Digest::of(&list), holds: counts(&list), ..header() }, &list, places)
+    }
+
+    fn with_header(self, header: &Header, files: &[u8], places: &[u8]) -> Self {
+        self.with_lists(&header.to_bytes(), files, places)
     }
 
     fn with_lists(self, header: &[u8], files: &[u8], places: &[u8]) -> Self {
@@ -65,9 +63,41 @@ impl Forged {
     }
 }
 
-/// A list of digests with one file of 300 bytes.
-fn listed(name: &str) -> Vec<u8> {
-    format!("F{}:300 {name}\0", Digest::of("")).into_bytes()
+/// Kind, name and content or target.
+type Listed<'a> = (char, &'a str, &'a [u8]);
+
+fn header() -> Header {
+    Header {
+        format: FORMAT,
+        prefix: placeholder(255),
+        placeholder: placeholder(255),
+        name: "x".into(),
+        platform: "linux-64".into(),
+        holds: Counts::default(),
+        tree: Digest::default(),
+        since: None,
+    }
+}
+
+fn counts(list: &[u8]) -> Counts {
+    Digests::parse(list).map(|it| it.counts()).unwrap_or_default()
+}
+
+/// A list of digests: of what stands first, and of these.
+fn list(listed: &[Listed<'_>], places: &[u8]) -> Vec<u8> {
+    let first: [Listed<'_>; 7] = [
+        ('D', "conda-meta", b""),
+        ('D', FOLDER, b""),
+        ('F', NEEDS, b"{}"),
+        ('F', PLACES, places),
+        ('F', BINARY, b""),
+        ('F', LINKS, b""),
+        ('F', TEXT, b""),
+    ];
+    let one = |(kind, name, content): &Listed<'_>| {
+        (name.as_bytes().to_vec(), DigestOf { kind: *kind, digest: Digest::of(content), size: content.len() as u64 })
+    };
+    Digests(first.iter().chain(listed).map(one).collect()).to_bytes()
 }
 
 fn file(_: &mut tar::Header) {}
@@ -103,35 +133,31 @@ fn refusal(tar: &[u8]) -> UnpackError {
 
 #[test]
 fn entries_that_reach_outside_are_refused() {
+    let with = |listed: &[Listed<'_>]| Forged::new().with_head(listed, b"");
+    let out: Listed<'_> = ('L', "out", b"../..");
     let cases: [(&str, Forged); 13] = [
-        ("absolute", Forged::new().with_head(b"", b"").add(b"/tmp/envbuild-evil", b"x", file)),
-        ("out of", Forged::new().with_head(b"", b"").add(b"../evil", b"x", file)),
-        ("out of", Forged::new().with_head(b"", b"").add(b"bin/../../evil", b"x", file)),
-        ("no folder", Forged::new().with_head(b"", b"").add(b"out", b"", link_outside).add(b"out/evil", b"x", file)),
-        ("no folder", Forged::new().with_head(b"", b"").add(b"f", b"x", file).add(b"f/g", b"x", file)),
-        ("twice", Forged::new().with_head(b"", b"").add(b"out", b"", link_outside).add(b"out", b"x", file)),
-        ("twice", Forged::new().with_head(b"", b"").add(b"a", b"x", file).add(b"./a", b"y", file)),
-        ("twice", Forged::new().with_head(b"", b"").add(b"conda-meta/envbuild/prefix", b"/x", file)),
+        ("absolute", with(&[]).add(b"/tmp/envbuild-evil", b"x", file)),
+        ("out of", with(&[]).add(b"../evil", b"x", file)),
+        ("out of", with(&[]).add(b"bin/../../evil", b"x", file)),
+        (
+            "no folder",
+            with(&[out, ('F', "out/evil", b"x")]).add(b"out", b"", link_outside).add(b"out/evil", b"x", file),
+        ),
+        ("no folder", with(&[('F', "f", b"x"), ('F', "f/g", b"x")]).add(b"f", b"x", file).add(b"f/g", b"x", file)),
+        ("twice", with(&[out]).add(b"out", b"", link_outside).add(b"out", b"x", file)),
+        ("twice", with(&[('F', "a", b"x")]).add(b"a", b"x", file).add(b"./a", b"y", file)),
+        ("twice", with(&[]).add(b"conda-meta/envbuild/prefix", b"/x", file)),
+        ("twice", with(&[]).add(b"conda-meta/envbuild/prefix.part", b"/x", file)),
         (
             "hard link",
-            Forged::new().with_head(b"", b"").add(b"hard", b"", |header| {
+            with(&[]).add(b"hard", b"", |header| {
                 header.set_entry_type(tar::EntryType::Link);
                 header.set_link_name("/etc/passwd").unwrap();
             }),
         ),
-        (
-            "device",
-            Forged::new().with_head(b"", b"").add(b"null", b"", |header| header.set_entry_type(tar::EntryType::Char)),
-        ),
-        (
-            "pipe",
-            Forged::new().with_head(b"", b"").add(b"pipe", b"", |header| header.set_entry_type(tar::EntryType::Fifo)),
-        ),
-        (
-            "kind",
-            Forged::new().with_head(b"", b"").add(b"pax", b"", |header| header.set_entry_type(tar::EntryType::XHeader)),
-        ),
-        ("listed", Forged::new().with_head(&listed("bin/not-there"), b"t0 bin/not-there\0")),
+        ("device", with(&[]).add(b"null", b"", |header| header.set_entry_type(tar::EntryType::Char))),
+        ("pipe", with(&[]).add(b"pipe", b"", |header| header.set_entry_type(tar::EntryType::Fifo))),
+        ("kind", with(&[]).add(b"pax", b"", |header| header.set_entry_type(tar::EntryType::XHeader))),
     ];
     for (expected, forged) in cases {
         let error = refusal(&forged.bytes());
@@ -142,19 +168,102 @@ fn entries_that_reach_outside_are_refused() {
 }
 
 #[test]
+fn what_the_list_does_not_say_is_refused() {
+    let with = |listed: &[Listed<'_>]| Forged::new().with_head(listed, b"");
+    let x: Listed<'_> = ('F', "bin/x", b"content");
+    let cases: [(&str, Forged); 12] = [
+        ("not there", with(&[x])),
+        ("not there", with(&[('D', "empty", b"")])),
+        ("not in the", with(&[]).add(b"bin/x", b"content", file)),
+        ("not in the", with(&[]).add(b"more", b"", folder)),
+        ("not in the", with(&[]).add(b"out", b"", link_outside)),
+        ("another kind", with(&[x]).add(b"bin/x", b"content", |header| header.set_mode(0o755))),
+        ("another kind", with(&[x]).add(b"bin/x", b"", folder)),
+        ("another kind", with(&[x]).add(b"bin/x", b"", link_outside)),
+        ("another kind", with(&[('L', "a", b"b"), ('F', "a/c", b"x")]).add(b"a/c", b"x", file)),
+        ("another size", with(&[x]).add(b"bin/x", b"content ", file)),
+        ("another size", with(&[x]).add(b"bin/x", b"", file)),
+        // Four terabytes of zeros are not even begun.
+        (
+            "another size",
+            with(&[x]).add(b"bin/x", b"content", |header| {
+                header.set_size(1 << 42);
+            }),
+        ),
+    ];
+    for (expected, forged) in cases {
+        let error = refusal(&forged.bytes());
+        assert!(matches!(error, UnpackError::Refused { .. }), "{expected}: {error}");
+        assert!(error.to_string().contains(expected), "{expected}: {error}");
+    }
+    for (what, forged) in [
+        ("digest", with(&[x]).add(b"bin/x", b"CONTENT", file)),
+        ("digest", with(&[('L', "out", b"elsewhere")]).add(b"out", b"", link_outside)),
+    ] {
+        let error = refusal(&forged.bytes());
+        let UnpackError::Damaged { source, .. } = error else { panic!("{what}: {error}") };
+        assert!(source.to_string().contains(what), "{source}");
+    }
+}
+
+#[test]
+fn counts_that_lie_and_trees_without_room_are_refused() {
+    let files = list(&[], b"");
+    let told = counts(&files);
+    for holds in [Counts { bytes: told.bytes + 1, ..told }, Counts { entries: 0, ..told }] {
+        let header = Header { tree: Digest::of(&files), holds, ..header() };
+        let error = refusal(&Forged::new().with_header(&header, &files, b"").bytes());
+        assert!(matches!(error, UnpackError::NotAnArchive { .. }), "{error}");
+    }
+    let huge = DigestOf { kind: 'F', digest: Digest::of(""), size: 1 << 60 };
+    let mut all = Digests::parse(&list(&[], b"")).unwrap();
+    all.0.insert(b"huge".to_vec(), huge);
+    let files = all.to_bytes();
+    let header = Header { tree: Digest::of(&files), holds: all.counts(), ..header() };
+    let error = refusal(&Forged::new().with_header(&header, &files, b"").bytes());
+    assert!(matches!(error, UnpackError::NoRoom { .. }), "{error}");
+}
+
+#[test]
+fn environments_for_other_machines_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = root.path().join("x.tar.zst");
+    compress(&Forged::new().with_head(&[], b"").bytes(), &archive);
+    let prefix = root.path().join("env");
+    let mut machine = Machine { platform: Some("linux-aarch64".into()), glibc: None };
+    let cancel = Cancel::new();
+    let unpack_on = |machine: &Machine| {
+        let progress = Progress::none();
+        unpack(&UnpackRequest { archive: &archive, prefix: &prefix, machine, threads: 2, progress, cancel: &cancel })
+    };
+    let error = unpack_on(&machine).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the environment in `{}` cannot run on this machine: it is for linux-64, and this machine is linux-aarch64",
+            archive.display()
+        )
+    );
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    machine.platform = Some("linux-64".into());
+    unpack_on(&machine).unwrap();
+}
+
+#[test]
 fn archives_of_others_are_refused() {
     let later = format!(r#"{{"format": {}, "more": true}}"#, FORMAT + 1);
     let head = |json: &[u8]| Forged::new().with_lists(json, b"", b"").bytes();
+    let a: Listed<'_> = ('F', "a", &[b'x'; 300]);
     let error = refusal(&head(later.as_bytes()));
     assert!(matches!(error, UnpackError::Format { found, known: FORMAT, .. } if found == FORMAT + 1), "{error}");
     for tar in [
         head(b"{}"),
         head(b"["),
-        Forged::new().with_head(b"no NUL at the end", b"").bytes(),
-        Forged::new().with_head(&listed("a"), b"t0 no-NUL").bytes(),
-        Forged::new().with_head(&listed("a"), b"t0 unknown\0").bytes(),
-        Forged::new().with_head(&listed("a"), b"t46 a\0").bytes(),
-        Forged::new().with_head(&listed("a"), b"t0 a\0t0 a\0").bytes(),
+        Forged::new().with_header(&Header { tree: Digest::of(b"no NUL"), ..header() }, b"no NUL", b"").bytes(),
+        Forged::new().with_head(&[a], b"t0 no-NUL").bytes(),
+        Forged::new().with_head(&[a], b"t0 unknown\0").bytes(),
+        Forged::new().with_head(&[a], b"t46 a\0").bytes(),
+        Forged::new().with_head(&[a], b"t0 a\0t0 a\0").bytes(),
         Forged::new().add(b"bin/x", b"x", file).bytes(),
         Forged::new().bytes(),
         Vec::new(),
@@ -176,7 +285,13 @@ fn archives_of_others_are_refused() {
 fn a_mode_of_the_archive_gives_no_more_than_execution() {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("x.tar.zst");
-    compress(&Forged::new().with_head(b"", b"").add(b"tool", b"x", |header| header.set_mode(0o7777)).bytes(), &archive);
+    compress(
+        &Forged::new()
+            .with_head(&[('X', "tool", b"x")], b"")
+            .add(b"tool", b"x", |header| header.set_mode(0o7777))
+            .bytes(),
+        &archive,
+    );
     unpack_at(&archive, &root.path().join("env")).unwrap();
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(root.path().join("env/tool")).unwrap().permissions().mode();
@@ -232,7 +347,7 @@ fn a_cut_archive_leaves_nothing() {
 fn nothing_is_overwritten() {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("x.tar.zst");
-    compress(&Forged::new().with_head(b"", b"").bytes(), &archive);
+    compress(&Forged::new().with_head(&[], b"").bytes(), &archive);
     let full = root.path().join("full");
     fs::create_dir(&full).unwrap();
     fs::write(full.join("x"), "").unwrap();

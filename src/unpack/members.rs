@@ -3,17 +3,16 @@
 use std::io::{self, Read};
 
 /// One entry that may be written to disk.
-pub(super) struct Member<'a, R: Read> {
+pub(super) struct Member<'a> {
     /// The name, relative, without empty, `.` and `..` parts.
     pub(super) name: Vec<u8>,
     pub(super) kind: Kind,
-    pub(super) info: FileInfo,
     /// Gives the content.
-    pub(super) data: tar::Entry<'a, R>,
+    pub(super) data: Box<dyn Read + 'a>,
 }
 
 /// What matters of a file beside its name and content.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileInfo {
     pub(super) executable: bool,
     /// Seconds since 1970.
@@ -26,7 +25,7 @@ pub(super) struct FileInfo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Folder,
-    File,
+    File(FileInfo),
     /// A symbolic link with its target.
     Link(Vec<u8>),
 }
@@ -50,7 +49,7 @@ impl From<io::Error> for Fault {
 const LONGEST_NAME: u64 = 8192;
 
 /// The next entry, or nothing at the end of the archive. `entries` must be raw.
-pub(super) fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>) -> Result<Option<Member<'a, R>>, Fault> {
+pub(super) fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>) -> Result<Option<Member<'a>>, Fault> {
     let mut long_name = None;
     let mut long_target = None;
     loop {
@@ -68,7 +67,9 @@ pub(super) fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>) -> Result<Opt
             kind => {
                 let name = long_name.unwrap_or_else(|| header.path_bytes().into_owned());
                 let target = long_target.or_else(|| header.link_name_bytes().map(|target| target.into_owned()));
-                let kind = match what(kind, target) {
+                let executable = header.mode()? & 0o111 != 0;
+                let info = FileInfo { executable, modified: header.mtime()?, size: data.size() };
+                let kind = match what(kind, target, info) {
                     Ok(kind) => kind,
                     Err(why) => return Err(Fault::Entry { name, why }),
                 };
@@ -76,9 +77,7 @@ pub(super) fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>) -> Result<Opt
                     Ok(clean) => clean,
                     Err(why) => return Err(Fault::Entry { name, why }),
                 };
-                let executable = header.mode()? & 0o111 != 0;
-                let info = FileInfo { executable, modified: header.mtime()?, size: data.size() };
-                return Ok(Some(Member { name: clean, kind, info, data }));
+                return Ok(Some(Member { name: clean, kind, data: Box::new(data) }));
             }
         };
         if slot.is_some() || data.size() > LONGEST_NAME {
@@ -94,9 +93,9 @@ pub(super) fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>) -> Result<Opt
     }
 }
 
-fn what(kind: tar::EntryType, target: Option<Vec<u8>>) -> Result<Kind, &'static str> {
+fn what(kind: tar::EntryType, target: Option<Vec<u8>>, info: FileInfo) -> Result<Kind, &'static str> {
     match kind {
-        tar::EntryType::Regular => Ok(Kind::File),
+        tar::EntryType::Regular => Ok(Kind::File(info)),
         tar::EntryType::Directory => Ok(Kind::Folder),
         tar::EntryType::Symlink => match target {
             Some(target) if !target.is_empty() && !target.contains(&0) => Ok(Kind::Link(target)),

@@ -2,15 +2,28 @@
 //!
 //! Knows nothing of: the graph, the manifest, solving, how the archive was made.
 
+mod crew;
+mod deployed;
+mod edited;
 mod error;
 mod grow;
 mod head;
 #[cfg(test)]
 mod hostile;
+mod machine;
 mod members;
 mod peek;
+mod progress;
+mod relocate;
+mod rewrite;
+mod site;
+mod verify;
 mod whole;
 
 pub use error::UnpackError;
+pub use machine::Machine;
 pub use peek::{Peeked, files_in, files_that, peek};
+pub use progress::Progress;
+pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
+pub use verify::{Verified, VerifyRequest, verify};
 pub use whole::{UnpackRequest, Unpacked, unpack};

@@ -28,7 +28,7 @@ pub enum Peeked<'a> {
 /// When the archive is not one of ours, is damaged, or cannot be read; and whatever `visit` fails with.
 pub fn peek<E: From<UnpackError>>(
     archive: &Path,
-    visit: &mut dyn FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
+    mut visit: impl FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
 ) -> Result<(), E> {
     let path = || archive.to_owned();
     let damaged = |source| UnpackError::Damaged { path: path(), source };
@@ -47,11 +47,11 @@ pub fn peek<E: From<UnpackError>>(
             }
         })?;
         is_first = false;
-        let Some(Member { name, kind, info, mut data }) = next else { return Ok(()) };
+        let Some(Member { name, kind, mut data }) = next else { return Ok(()) };
         let peeked = match &kind {
             Kind::Folder => Peeked::Folder,
             Kind::Link(target) => Peeked::Link(target),
-            Kind::File => Peeked::File(info.size, &mut data),
+            Kind::File(info) => Peeked::File(info.size, &mut data),
         };
         if !visit(&name, peeked)? {
             return Ok(());
@@ -73,7 +73,7 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
 /// As for [`peek`].
 pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
     let mut found = Vec::new();
-    peek(archive, &mut |name, entry| {
+    peek(archive, |name, entry| {
         let name = String::from_utf8_lossy(name).into_owned();
         if let Peeked::File(size, content) = entry
             && size <= LONGEST

@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// How often each thing is measured
     #[arg(long, default_value_t = 10)]
     pub(crate) repeat: usize,
+    /// Environments to pack and unpack in the place of the one that is made for it
+    #[arg(long)]
+    pub(crate) prefix: Vec<PathBuf>,
     /// Where projects are made; they are kept there and used again
     #[arg(long)]
     work: Option<PathBuf>,
@@ -37,12 +40,14 @@ pub(crate) enum Section {
     Schedule,
     /// One trivial package, beside rattler-build
     Overhead,
+    /// A large environment packed and unpacked, beside tar, zstd, conda-pack, mksquashfs and cp
+    Packing,
 }
 
 impl Arguments {
     /// What to measure.
     pub(crate) fn sections(&self) -> Vec<Section> {
-        let all = [Section::Noop, Section::Plan, Section::Schedule, Section::Overhead];
+        let all = [Section::Noop, Section::Plan, Section::Schedule, Section::Overhead, Section::Packing];
         if self.chosen.is_empty() { all.to_vec() } else { self.chosen.clone() }
     }
 

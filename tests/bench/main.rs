@@ -9,6 +9,7 @@ mod machine;
 mod measure;
 mod noop;
 mod overhead;
+mod packing;
 mod peers;
 mod plan;
 mod program;
@@ -30,6 +31,7 @@ fn main() {
             Section::Plan => plan::run(&arguments, &place),
             Section::Schedule => schedule::run(&arguments, &place),
             Section::Overhead => overhead::run(&arguments, &place),
+            Section::Packing => packing::run(&arguments, &place),
         };
         println!("{text}");
     }

@@ -53,7 +53,7 @@ fn end(child: Child, command: &Command) {
 
 /// The most memory that a process held. It is asked again and again until it has ended; that would disturb a clock, so
 /// it is a run of its own.
-fn memory(mut command: Command) -> u64 {
+pub(crate) fn memory(mut command: Command) -> u64 {
     let mut child = quiet(&mut command).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;

@@ -109,7 +109,7 @@ fn any_client_installs_from_a_bundle_without_a_network() {
     let prefix = project.beside("by client");
     let specs: Vec<String> = packages.iter().map(|it| it.package_record.name.as_source().to_owned()).collect();
     let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
-    client::install_from(&project, &python, &channel, &specs, &prefix);
+    client::install_from(&format!("file://{}", channel.display()), &project, &python, &specs, &prefix);
     assert_greets(&prefix);
 }
 

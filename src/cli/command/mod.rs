@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod backup;
 mod check;
 mod clean;
 mod explain;
@@ -9,6 +10,7 @@ mod host;
 mod host_libraries;
 mod list;
 mod lock;
+mod pack;
 mod plan;
 mod run;
 mod stage;
@@ -17,6 +19,7 @@ mod target;
 mod unpack;
 mod worker;
 
+pub(super) use backup::{backup, clone, restore};
 pub(super) use check::check;
 pub(super) use clean::clean;
 pub(super) use explain::why;
@@ -26,6 +29,7 @@ pub(super) use host::host;
 pub(super) use host_libraries::check_host;
 pub(super) use list::list;
 pub(super) use lock::lock;
+pub(super) use pack::pack;
 pub(super) use plan::plan;
 pub(super) use run::run;
 pub(super) use stage::run_stage;

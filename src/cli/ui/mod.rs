@@ -1,5 +1,7 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
+mod adopted;
+mod bar;
 mod check;
 mod data;
 mod fancy;
@@ -14,6 +16,8 @@ mod status;
 mod target;
 mod text;
 
+pub(super) use adopted::{adopted_json, adopted_text};
+pub(super) use bar::Bar;
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};
 pub(super) use fancy::Screen;

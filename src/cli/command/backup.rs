@@ -1,0 +1,135 @@
+//! `backup`, `restore` and `clone`: a prefix as a folder that brings it back, and as a copy.
+
+use std::path::PathBuf;
+
+use super::{
+    World,
+    host_libraries::{self, Place},
+};
+use crate::{
+    backup::Sharing,
+    base::{Cancel, Network, Scratch},
+    cli::{
+        Exit,
+        args::{BackupArgs, CloneArgs, RestoreArgs, RestoreBy},
+        project::{self, UsageError},
+        signals, ui,
+    },
+    exec::{self, Children, Cloned, ExecError, Machine, Means, Restored, Saved, Way},
+    rt::Rt,
+    unpack::Progress,
+};
+
+pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result<Exit> {
+    let (prefix, folder) = (world.path(&args.prefix), world.path(&args.output));
+    let test = args.test.as_ref().map(|it| world.path(it));
+    let saved = with_means(world, args.jobs, Network::Offline, "backing up", |means| {
+        exec::backup(means, &prefix, &folder, test.as_deref())
+    })?;
+    let Some(Saved { drill, bytes, warnings }) = saved else { return Ok(Exit::Stopped) };
+    warn(&warnings);
+    for problem in &drill.problems {
+        ui::note(&format!("the drill: {problem}"));
+    }
+    let test = match &drill.test {
+        None => "no test was given".to_owned(),
+        Some(test) if test.passed => format!("{} passed", test.script),
+        Some(test) => format!("{} failed with {}; its words are in drill.log", test.script, test.status),
+    };
+    let verdict = if drill.passed { "pass" } else { "fail" };
+    if !world.global.quiet || !drill.passed {
+        ui::note(&format!(
+            "backed up {} into {}, {}; the restore drill: {verdict} ({} files, {test})",
+            prefix.display(),
+            folder.display(),
+            ui::bytes(bytes),
+            drill.files
+        ));
+    }
+    Ok(if drill.passed { Exit::Success } else { Exit::Failure })
+}
+
+pub(in crate::cli) fn restore(world: &World, args: &RestoreArgs) -> miette::Result<Exit> {
+    let (folder, prefix) = (world.path(&args.folder), world.path(&args.prefix));
+    let network = if args.offline { Network::Offline } else { Network::Online };
+    let only = args.by.map(|it| match it {
+        RestoreBy::Pack => Way::Pack,
+        RestoreBy::Explicit => Way::Explicit,
+        RestoreBy::Environment => Way::Environment,
+    });
+    let restored =
+        with_means(world, args.jobs, network, "restoring", |means| exec::restore(means, &folder, &prefix, only))?;
+    let Some(Restored { way, refused, differences, warnings }) = restored else { return Ok(Exit::Stopped) };
+    for difference in &differences {
+        ui::note(&format!("difference: {difference}"));
+    }
+    warn(&refused);
+    warn(&warnings);
+    if !world.global.quiet {
+        ui::note(&format!("restored {} by {way}", prefix.display()));
+    }
+    host_libraries::warn(&prefix, &world.environment);
+    Ok(Exit::Success)
+}
+
+pub(in crate::cli) fn clone(world: &World, args: &CloneArgs) -> miette::Result<Exit> {
+    let from = match host_libraries::find(world, &args.what)? {
+        Place::Prefix(prefix) => prefix,
+        Place::Archive(archive) => return Err(UsageError::NoEnvironment(archive).into()),
+    };
+    let to = world.path(&args.prefix);
+    let sharing = if args.copy { Sharing::None } else { Sharing::Any };
+    let cloned =
+        with_means(world, args.jobs, Network::Offline, "copying", |means| exec::clone(means, &from, &to, sharing))?;
+    let Some(Cloned { copied, replaced, warnings }) = cloned else { return Ok(Exit::Stopped) };
+    warn(&warnings);
+    if !world.global.quiet {
+        ui::note(&format!(
+            "copied {} files ({}) into {}: {} reflinks, {} hard links, {replaced} with the new prefix",
+            copied.files,
+            ui::bytes(copied.bytes),
+            to.display(),
+            copied.reflinked,
+            copied.linked
+        ));
+    }
+    Ok(Exit::Success)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        ui::note(&format!("warning: {warning}"));
+    }
+}
+
+/// Does work with a bar for who waits, until somebody stops it; nothing stands for that.
+fn with_means<T>(
+    world: &World,
+    jobs: Option<u32>,
+    network: Network,
+    doing: &'static str,
+    work: impl FnOnce(&Means<'_>) -> Result<T, ExecError>,
+) -> miette::Result<Option<T>> {
+    let (cancel, children) = (Cancel::new(), Children::default());
+    signals::watch(cancel.clone(), children.clone(), || {});
+    let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
+    let scratch = Scratch::new()?;
+    let cache: PathBuf = project::cache(&world.environment).unwrap_or_else(|| scratch.path().to_owned());
+    let bar = ui::Bar::new(doing, &world.global);
+    let done = work(&Means {
+        rt: &rt,
+        cache: &cache,
+        network,
+        environment: &world.environment,
+        threads: jobs.unwrap_or_else(|| Machine::probe().cpus),
+        level: None,
+        progress: Progress::to(&|done, total| bar.at(done, total)),
+        children: &children,
+        cancel: &cancel,
+    });
+    drop(bar);
+    match done {
+        Err(ExecError::Cancelled) => Ok(None),
+        done => Ok(Some(done?)),
+    }
+}

@@ -1,0 +1,141 @@
+//! A copy of a prefix at another place of the same machine.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+};
+
+use rattler_conda_types::prefix_record::PathType;
+
+use super::{ExecError, means::Means};
+use crate::{
+    adopt::{self, AdoptOptions, Adopted, Compiled, Editables},
+    backup::{self, Copied, CopyRequest, Sharing},
+    base::{FsError, Scratch, fs},
+    tree::{self, Content, Entries, Entry, Needles, PrefixFault, prefix_fault, with_prefix},
+};
+
+/// A copy that was made.
+#[derive(Debug)]
+pub struct Cloned {
+    /// How many files came how.
+    pub copied: Copied,
+    /// How many files and links name the new prefix now.
+    pub replaced: u64,
+    /// What is not as it should be, as sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Copies a prefix. Files that do not name it share their bytes with those of the copy: by reflinks where the file system
+/// has them, else by hard links, but only such files as conda itself links into many prefixes: those of packages that are as
+/// the packages brought them.
+///
+/// # Errors
+/// When there is something at `to`, it cannot be a prefix's path, the old prefix cannot be adopted, or a file cannot be read
+/// or written. Nothing is left behind.
+pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Result<Cloned, ExecError> {
+    if fs::list(to).map_or_else(|_| to.symlink_metadata().is_ok(), |entries| !entries.is_empty()) {
+        return Err(backup::BackupError::Occupied(to.to_owned()).into());
+    }
+    // What was compiled in the prefix has no more room than for its own path.
+    let fits = to.as_os_str().len() <= from.as_os_str().len();
+    let options = AdoptOptions {
+        editables: Editables::Keep,
+        compiled: if fits { Compiled::Limit } else { Compiled::Keep },
+        threads: means.threads as usize,
+        ..AdoptOptions::default()
+    };
+    let mut adopted = adopt::adopt(from, &options)?;
+    match prefix_fault(to, adopted.placeholder.len()) {
+        None => {}
+        Some(PrefixFault::Character(what)) => {
+            return Err(ExecError::PrefixCharacter { prefix: to.to_owned(), what });
+        }
+        Some(PrefixFault::Length { length, limit }) => {
+            return Err(ExecError::PrefixLength { prefix: to.to_owned(), length, limit });
+        }
+    }
+    keep_history(&mut adopted.entries, from)?;
+    let linkable = linkable(&adopted);
+    let replaced = settle(&mut adopted, to)?;
+    let parent = to.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent)?;
+    let scratch = Scratch::inside(parent)?;
+    // The scratch folder is private; the environment is not.
+    let inside = scratch.path().join("prefix");
+    let copied = backup::copy(&CopyRequest {
+        entries: &adopted.entries,
+        to: &inside,
+        may_link: &|name| linkable.contains(name),
+        sharing,
+        cancel: means.cancel,
+    })?;
+    std::fs::rename(&inside, to).map_err(|error| FsError::new("rename into place", to, error))?;
+    let stuck = adopted.report.unfixable.iter();
+    let mut warnings: Vec<String> = stuck
+        .map(|it| format!("`{}` goes on naming {}: it has no room for another path", it.file, from.display()))
+        .collect();
+    warnings.extend(
+        adopted
+            .report
+            .editable
+            .iter()
+            .map(|it| format!("`{}` is imported from {}, as before", it.name, it.sources.join(" and "))),
+    );
+    Ok(Cloned { copied, replaced, warnings })
+}
+
+/// The history stays behind when a prefix is packed; a copy has the same.
+fn keep_history(entries: &mut Entries, from: &Path) -> Result<(), FsError> {
+    let name = "conda-meta/history";
+    let bytes = fs::read_if_there(&from.join(name))?.unwrap_or_default();
+    entries.entry(name.into()).or_insert(Entry::made(bytes, false));
+    Ok(())
+}
+
+/// The files that conda links from its cache into prefixes: those of packages, without a prefix, as they were brought.
+fn linkable(adopted: &Adopted) -> BTreeSet<Vec<u8>> {
+    let mut names = BTreeSet::new();
+    for record in &adopted.packages {
+        let paths = record.paths_data.paths.iter();
+        let plain =
+            paths.filter(|it| it.path_type == PathType::HardLink && it.prefix_placeholder.is_none() && !it.no_link);
+        names.extend(plain.map(|it| it.relative_path.as_os_str().as_bytes().to_vec()));
+    }
+    let report = &adopted.report;
+    let changed = report.conda.iter().chain(&report.pip).flat_map(|it| &it.changed).map(|it| &it.file);
+    for file in changed.chain(report.clobbered.iter().map(|it| &it.file)) {
+        names.remove(file.as_bytes());
+    }
+    names
+}
+
+/// Turns the placeholder in all files and links into the new prefix. Gives how many it was in.
+fn settle(adopted: &mut Adopted, to: &Path) -> Result<u64, ExecError> {
+    let (placeholder, to) = (adopted.placeholder.as_bytes(), to.as_os_str().as_bytes());
+    // Only what was turned into it names it.
+    let spliced = |entry: &Entry| match entry {
+        Entry::File(file) => file.content.on_disk().is_none(),
+        Entry::Link(_) => true,
+        Entry::Folder => false,
+    };
+    let chosen: BTreeSet<Vec<u8>> =
+        adopted.entries.iter().filter(|(_, entry)| spliced(entry)).map(|(name, _)| name.clone()).collect();
+    let looks: BTreeMap<Vec<u8>, tree::Look> =
+        tree::look(&adopted.entries, &Needles::new(placeholder, &[]), |name| chosen.contains(name))?;
+    let mut replaced = 0;
+    for (name, look) in looks {
+        let (Some(places), Some(entry)) = (look.places, adopted.entries.get_mut(&name)) else { continue };
+        replaced += 1;
+        match entry {
+            Entry::Link(target) => *target = with_prefix(target, placeholder, to),
+            Entry::File(file) => {
+                let content = std::mem::replace(&mut file.content, Content::Made(Vec::new()));
+                file.content = content.spliced(places.splices(placeholder.len(), placeholder, to));
+            }
+            Entry::Folder => {}
+        }
+    }
+    Ok(replaced)
+}

@@ -1,0 +1,116 @@
+//! Whether an environment can live here: the machine, the room on the disk, the path.
+
+use std::{cmp::Ordering, path::Path};
+
+use serde_json::Value;
+
+use super::{error::UnpackError, head::Head};
+use crate::{
+    base::FsError,
+    tree::{Counts, PrefixFault, prefix_fault},
+};
+
+/// What is known of the machine on which an environment is to run. What is not known is not checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Its platform, such as `linux-64`.
+    pub platform: Option<String>,
+    /// The version of its glibc.
+    pub glibc: Option<String>,
+}
+
+/// Compares what an archive says of itself with the machine.
+///
+/// # Errors
+/// When the environment cannot run there; the error names everything that is in its way.
+pub(super) fn check_machine(archive: &Path, head: &Head, machine: &Machine) -> Result<(), UnpackError> {
+    let mut faults = Vec::new();
+    let wanted = head.header.platform.as_str();
+    if let Some(platform) = machine.platform.as_deref()
+        && wanted != "noarch"
+        && wanted != platform
+    {
+        faults.push(format!("it is for {wanted}, and this machine is {platform}"));
+    }
+    if let (Some(wanted), Some(glibc)) = (head.needs().and_then(glibc), machine.glibc.as_deref())
+        && older(glibc, &wanted)
+    {
+        faults.push(format!("it needs glibc {wanted}, and this machine has {glibc}"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(UnpackError::Machine { path: archive.to_owned(), faults }) }
+}
+
+/// The oldest glibc that will do, in whichever way it is written.
+fn glibc(needs: &[u8]) -> Option<String> {
+    let needs: Value = serde_json::from_slice(needs).ok()?;
+    let glibc = needs.get("glibc")?;
+    glibc.as_str().or_else(|| glibc.get("version")?.as_str()).map(str::to_owned)
+}
+
+/// Whether one version is older than the other; not, when one of them is no version.
+fn older(one: &str, other: &str) -> bool {
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
+    numbers(one).zip(numbers(other)).is_some_and(|(one, other)| one.cmp(&other) == Ordering::Less)
+}
+
+/// Whether so much has room in a folder, or in the one in which it will be made.
+///
+/// # Errors
+/// When it has not.
+pub(super) fn check_room(folder: &Path, needed: Counts) -> Result<(), UnpackError> {
+    let there = folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("/"));
+    let about =
+        rustix::fs::statvfs(there).map_err(|error| FsError::new("look at the file system of", there, error.into()))?;
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    if free < needed.bytes {
+        return Err(UnpackError::NoRoom { folder: there.to_owned(), needed: needed.bytes, free });
+    }
+    // File systems that make inodes as they need them have no number of them.
+    if about.f_files > 0 && about.f_favail < needed.entries {
+        let (needed, free) = (needed.entries, about.f_favail);
+        return Err(UnpackError::NoInodes { folder: there.to_owned(), needed, free });
+    }
+    Ok(())
+}
+
+/// Whether an environment whose placeholder is `limit` bytes long can live at a path.
+///
+/// # Errors
+/// When it cannot.
+pub(super) fn check_prefix(prefix: &Path, limit: usize) -> Result<(), UnpackError> {
+    let path = || prefix.to_owned();
+    match prefix_fault(prefix, limit) {
+        None => Ok(()),
+        Some(PrefixFault::Character(what)) => Err(UnpackError::PrefixCharacter { prefix: path(), what }),
+        Some(PrefixFault::Length { length, limit }) => Err(UnpackError::PrefixLength { prefix: path(), length, limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{check_room, glibc, older};
+    use crate::{tree::Counts, unpack::UnpackError};
+
+    #[test]
+    fn needs_are_read_in_any_form() {
+        assert_eq!(glibc(br#"{"glibc": "2.28", "more": 1}"#).as_deref(), Some("2.28"));
+        assert_eq!(glibc(br#"{"glibc": {"version": "2.17", "file": "lib/x"}}"#).as_deref(), Some("2.17"));
+        for none in [&b"{}"[..], b"[]", b"", br#"{"glibc": null}"#, br#"{"glibc": 2.28}"#] {
+            assert_eq!(glibc(none), None);
+        }
+        assert!(older("2.9", "2.28") && older("2.28", "2.28.1"));
+        assert!(!older("2.28", "2.28") && !older("2.40", "2.28") && !older("x", "2.28"));
+    }
+
+    #[test]
+    fn what_has_no_room_is_refused() {
+        let here = Path::new("/tmp/there/is/no/such/folder");
+        check_room(here, Counts { entries: 1, bytes: 1 }).unwrap();
+        let error = check_room(here, Counts { entries: 1, bytes: u64::MAX }).unwrap_err();
+        assert!(matches!(error, UnpackError::NoRoom { needed: u64::MAX, .. }), "{error}");
+        let error = check_room(Path::new("/dev/shm"), Counts { entries: u64::MAX, bytes: 1 }).unwrap_err();
+        assert!(matches!(error, UnpackError::NoInodes { .. }), "{error}");
+    }
+}

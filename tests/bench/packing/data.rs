@@ -1,0 +1,81 @@
+//! The environments that are packed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    program::envbuild,
+    project::{Project, write},
+};
+
+/// The wheels beside CPython.
+const WHEELS: &str = include_str!("wheels.txt");
+
+/// A prefix.
+pub(crate) struct Data {
+    pub(crate) prefix: PathBuf,
+    /// How many processors there are.
+    pub(crate) cores: u32,
+}
+
+impl Data {
+    /// A prefix that is there.
+    pub(crate) fn of(prefix: PathBuf) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { prefix, cores: u32::try_from(cores).unwrap_or(1) }
+    }
+
+    /// CPython from the base channel and wheels from pip's index, made once; says in one line why it cannot be had.
+    pub(crate) fn wheels(place: &Path) -> Result<Self, String> {
+        let root = place.join("wheels");
+        let done = root.join("done");
+        let prefix = root.join(".envbuild/envs/wheels");
+        if !done.is_file() {
+            drop(fs::remove_dir_all(&root));
+            let manifest = "[project]\nname = \"wheels\"\nchannels = [\"conda-forge\"]\n\n[environments.wheels]\n\
+                            dependencies = [\"python 3.12.*\", \"pip\"]\npack = []\n";
+            write(&root.join("project.toml"), manifest);
+            write(&root.join("wheels.txt"), WHEELS);
+            let mut install = envbuild(&Project { root: root.clone() }, place, &["install"]);
+            if let Ok(channel) = std::env::var("ENVBUILD_TEST_CHANNEL") {
+                install.env("ENVBUILD_CHANNELS", channel);
+            }
+            run(&mut install)?;
+            let mut pip = Command::new(prefix.join("bin/python"));
+            pip.args(["-B", "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "-r"]);
+            run(pip.arg(root.join("wheels.txt")))?;
+            write(&done, "");
+        }
+        Ok(Self::of(prefix))
+    }
+
+    /// What is in it, in one line.
+    pub(crate) fn describe(&self) -> String {
+        let (mut files, mut bytes) = (0u64, 0u64);
+        let mut folders = vec![self.prefix.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                let metadata = entry.path().symlink_metadata().unwrap();
+                if metadata.is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    files += 1;
+                    bytes += metadata.len();
+                }
+            }
+        }
+        let name = self.prefix.file_name().unwrap_or_default().to_string_lossy();
+        format!("`{name}`: {files} files, {} MB", bytes / 1_000_000)
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
+    let last = || String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+    if output.status.success() { Ok(()) } else { Err(format!("{program} fails: {}", last())) }
+}
