@@ -4,6 +4,7 @@
 
 mod backup;
 mod build;
+mod bundles;
 mod check;
 mod clone;
 mod context;
@@ -38,6 +39,7 @@ mod worker;
 
 pub use backup::{Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
+pub use bundles::unbundle;
 pub use check::{Checked, check};
 pub use clone::{Cloned, clone};
 pub use context::{Context, LockPolicy, Settings};
