@@ -36,7 +36,7 @@ mod survey;
 mod target;
 mod worker;
 
-pub use backup::{Saved, backup};
+pub use backup::{BackupRequest, Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
 pub use check::{Checked, check};
 pub use clone::{Cloned, clone};

@@ -6,6 +6,7 @@ mod support;
 
 mod activation;
 mod answers;
+mod backups;
 mod base_channel;
 mod book;
 mod client;

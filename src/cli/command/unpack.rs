@@ -1,7 +1,5 @@
 //! `unpack`: an archive becomes an environment.
 
-use std::path::{Path, PathBuf};
-
 use rattler_conda_types::Subdir;
 
 use super::{World, host_libraries};
