@@ -19,6 +19,8 @@ mod scan;
 mod shebang;
 mod sources;
 mod spelling;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use editable::Editables;

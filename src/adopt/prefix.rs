@@ -128,6 +128,7 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     collect(&mut problems, filter::remove(&mut entries, &excluded));
     let packages = collect(&mut problems, records::read(&entries)).unwrap_or_default();
     let claims = records::claims(&packages);
+    forget_scripts(&mut entries, &claims);
     let spellings = Spellings::of(prefix, &entries);
     let dists = collect(&mut problems, python::dists(&entries, &claims, &spellings)).unwrap_or_default();
     let pths = collect(&mut problems, python::pths(&entries, root, &spellings)).unwrap_or_default();
@@ -175,6 +176,18 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
     drop(claims);
     Ok(Adopted { entries, placeholder, name, platform, packages, pip, report, spellings })
+}
+
+/// Takes out what an earlier packer has put in, envbuild or conda-pack: the scripts that are made anew for each archive.
+fn forget_scripts(entries: &mut Entries, claims: &Claims<'_>) {
+    for name in [&b"bin/activate"[..], b"bin/deactivate", b"bin/conda-unpack"] {
+        let theirs = || python::text(entries, name).ok().flatten();
+        let packed =
+            |text: String| ["_ENVBUILD_PREFIX", "conda-pack", "conda-unpack"].iter().any(|it| text.contains(it));
+        if !claims.contains_key(name) && theirs().is_some_and(packed) {
+            entries.remove(name);
+        }
+    }
 }
 
 /// A value, or nothing and more problems.

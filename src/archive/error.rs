@@ -80,7 +80,12 @@ pub enum Fault {
     Unknown,
     /// The archive is damaged, was cut short or lies about itself.
     #[error("the archive is damaged: {0}")]
-    #[diagnostic(code(envbuild::archive::damaged), help("get it again and compare its checksum"))]
+    #[diagnostic(
+        code(envbuild::archive::damaged),
+        help(
+            "get it again and compare its checksum; if it came in parts, see that each has the name it was written with"
+        )
+    )]
     Damaged(String),
     /// The archive uses a part of its format that is not read here.
     #[error("the archive {0}")]

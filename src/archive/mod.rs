@@ -9,8 +9,11 @@
 mod ahead;
 mod blocks;
 mod error;
+mod fields;
 mod folder;
 mod format;
+#[cfg(test)]
+mod hostile;
 mod names;
 mod ordered;
 mod output;
@@ -18,6 +21,7 @@ mod parts;
 mod promised;
 mod sink;
 mod source;
+mod squashfs;
 mod tar;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Archives in several files: `NAME.000`, `NAME.001` and so on, which `cat NAME.*` joins.
 //!
-//! All parts but the last have the same size, and the last is smaller (empty, if need be), so that one that is missing
-//! shows.
+//! All parts but the last have the same size, the last is smaller, and there are at least two of them; an empty one is
+//! added where need be. So one that is missing shows.
 
 use std::{
     ffi::OsString,
@@ -43,7 +43,10 @@ impl Parts {
     ///
     /// # Errors
     /// When they cannot be written or removed.
-    pub fn finish(self) -> io::Result<Vec<PathBuf>> {
+    pub fn finish(mut self) -> io::Result<Vec<PathBuf>> {
+        if self.paths.len() == 1 {
+            self.next()?;
+        }
         self.last.sync_all()?;
         for number in self.paths.len().. {
             match std::fs::remove_file(part(&self.stem, number)) {
@@ -53,6 +56,16 @@ impl Parts {
         }
         Ok(self.paths)
     }
+
+    /// Begins the next part.
+    fn next(&mut self) -> io::Result<()> {
+        let path = part(&self.stem, self.paths.len());
+        let next = File::create(&path)?;
+        std::mem::replace(&mut self.last, next).sync_all()?;
+        self.left = self.size;
+        self.paths.push(path);
+        Ok(())
+    }
 }
 
 impl Write for Parts {
@@ -61,11 +74,7 @@ impl Write for Parts {
         let written = self.last.write(&bytes[..fits])?;
         self.left -= written as u64;
         if self.left == 0 {
-            let path = part(&self.stem, self.paths.len());
-            let next = File::create(&path)?;
-            std::mem::replace(&mut self.last, next).sync_all()?;
-            self.left = self.size;
-            self.paths.push(path);
+            self.next()?;
         }
         Ok(written)
     }
@@ -136,7 +145,8 @@ pub fn join(path: &Path) -> Result<Option<Joined>, Fault> {
         if *size > full {
             return Err(Fault::Parts(format!("`{}` is larger than the first", last.display())));
         }
-        if *size == full && !before.is_empty() {
+        // Of two, the last may be an empty one after a first that is not full.
+        if before.is_empty() || *size == full && full > 0 {
             return Err(lost(parts.len()));
         }
     }

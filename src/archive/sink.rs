@@ -7,7 +7,7 @@ use super::{
     error::SinkError,
     format::Format,
     output::Output,
-    tar, zip,
+    squashfs, tar, zip,
 };
 
 /// 1980-01-01 in seconds since 1970: the time of folders and links, and the earliest that a zip archive can hold.
@@ -75,8 +75,9 @@ pub fn create<'a, W: Output + 'a>(format: Format, options: Options, out: W) -> R
         Format::TarXz => Box::new(blocks(Codec::Xz, out)),
         Format::Tar => Box::new(tar::TarSink::new(Plain(out))),
         Format::Zip => Box::new(zip::ZipSink::new(level, threads, out)),
-        Format::Squashfs | Format::Folder => {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file").into());
+        Format::Squashfs => Box::new(squashfs::SquashfsSink::new(level, threads, out)?),
+        Format::Folder => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a folder is no file").into());
         }
     })
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{ahead::Ahead, error::Fault, folder::FolderSource, format::Format, parts, tar, zip};
+use super::{ahead::Ahead, error::Fault, folder::FolderSource, format::Format, parts, squashfs, tar, zip};
 use crate::base::FsError;
 
 /// One entry that may be written to disk.
@@ -150,7 +150,8 @@ fn inner(mut input: Box<dyn Input>, first: &[&str], limits: Limits) -> Result<Bo
         Format::TarXz => tar(Ahead::new(lzma_rust2::XzReader::new_mem_limit(buffered(input), true, XZ_MEMORY))),
         Format::Tar => Ok(Box::new(tar::TarSource::new(buffered(input), limits))),
         Format::Zip => Ok(Box::new(zip::ZipSource::new(input, first, limits)?)),
-        Format::Squashfs | Format::Folder => Err(Fault::Unknown),
+        Format::Squashfs => Ok(Box::new(squashfs::SquashfsSource::new(input, first, limits)?)),
+        Format::Folder => Err(Fault::Unknown),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whole archives, written and read again, cut, changed and forged.
 
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 
 use super::{Fault, FileInfo, FileMeta, Format, Kind, Limits, Options, Sink, create, read};
 
@@ -44,7 +44,7 @@ pub(super) fn noise(length: usize) -> Vec<u8> {
 pub(super) fn sample() -> Vec<Entry> {
     let long = "long".repeat(60);
     let mut text = Vec::new();
-    for line in 0..200_000 {
+    for line in 0..60_000 {
         text.extend_from_slice(format!("line {line}\n").as_bytes());
     }
     let mut entries = vec![
@@ -55,7 +55,7 @@ pub(super) fn sample() -> Vec<Entry> {
         folder(&format!("lib/{long}")),
         file(format!("lib/{long}/{long}"), false, b"deep".to_vec()),
         link("lib/libx.so", "libx.so.1"),
-        file("lib/libx.so.1", true, noise(3_000_001)),
+        file("lib/libx.so.1", true, noise(2_500_001)),
         file(b"lib/name-\xff\xfe".to_vec(), false, b"bytes".to_vec()),
         link("lib/there", &format!("{long}/{long}")),
         file("lib/zeros", false, vec![0; 700_000]),
@@ -107,7 +107,7 @@ pub(super) fn read_all(bytes: &[u8], first: &[&str], limits: Limits) -> Result<V
 
 /// The formats that are a single file.
 fn files() -> impl Iterator<Item = Format> {
-    Format::ALL.into_iter().filter(|it| !matches!(it, Format::Folder | Format::Squashfs))
+    Format::ALL.into_iter().filter(|it| *it != Format::Folder)
 }
 
 #[test]
@@ -115,10 +115,14 @@ fn what_is_written_is_read() {
     let entries = sample();
     for format in files() {
         let bytes = write(format, None, 2, &entries);
-        let found = read_all(&bytes, &[], PLENTY).unwrap_or_else(|error| panic!("{}: {error}", format.name()));
+        let mut found = read_all(&bytes, &[], PLENTY).unwrap_or_else(|error| panic!("{}: {error}", format.name()));
         assert_eq!(found.len(), entries.len(), "{}", format.name());
-        for (found, entry) in found.iter().zip(&entries) {
-            assert!(found == entry, "{}: {}", format.name(), entry.name.escape_ascii());
+        // An image has an order of its own.
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut entries: Vec<_> = entries.iter().collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        for (found, entry) in found.iter().zip(entries) {
+            assert!(*found == *entry, "{}: {}", format.name(), entry.name.escape_ascii());
         }
     }
 }
@@ -127,7 +131,9 @@ fn what_is_written_is_read() {
 fn threads_do_not_change_the_bytes() {
     let entries = sample();
     for format in files() {
-        for level in [None, format.levels().map(|it| *it.start())] {
+        // The usual levels of two take long, and differ from the lowest in nothing that threads could change.
+        let usual = (!matches!(format, Format::TarBz2 | Format::TarXz)).then_some(None);
+        for level in usual.into_iter().chain([format.levels().map(|it| *it.start())]) {
             let one = write(format, level, 1, &entries);
             for threads in [2, 7] {
                 assert!(one == write(format, level, threads, &entries), "{} with {threads}", format.name());
@@ -145,9 +151,12 @@ fn a_cut_archive_is_never_whole() {
         assert_eq!(read_all(&bytes, &["a/l"], PLENTY).unwrap().len(), 4, "{}", format.name());
         for length in 0..bytes.len() {
             let result = read_all(&bytes[..length], &["a/l"], PLENTY);
-            // The zeros that fill the last record of a tar archive carry nothing.
-            let whole =
-                format == Format::Tar && length >= bytes.len() - zeros_at_end(&bytes) + 1024 && length % 512 == 0;
+            // The zeros that fill the last record of a tar archive, or an image, carry nothing.
+            let whole = match format {
+                Format::Tar => length >= bytes.len() - zeros_at_end(&bytes) + 1024 && length % 512 == 0,
+                Format::Squashfs => length as u64 == u64::from_le_bytes(bytes[40..48].try_into().unwrap()),
+                _ => false,
+            };
             assert!(result.is_err() || whole, "{}: {length} of {} bytes", format.name(), bytes.len());
         }
         let mut longer = bytes.clone();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::patterns::Patterns;
+
 /// Builds conda environments the way make builds programs: only what is out of date.
 #[derive(Debug, Parser)]
 #[command(
@@ -47,12 +49,11 @@ pub(super) enum Command {
     Install(RunArgs),
     /// Run the environments' test scripts
     Test(RunArgs),
-    /// Pack environments into dist/
-    Pack(RunArgs),
+    /// Pack environments into dist/, or a conda prefix that lies anywhere into a file
+    Pack(PackArgs),
     /// Unpack an archive of `envbuild pack` and fix its prefix, in one pass
     Unpack(UnpackArgs),
-    /// Compare the host's libraries that an environment was built with to those of this machine, or all that its files
-    /// need to what another machine has
+    /// Compare the host's libraries, or with --target all that files need, to what a machine has
     Check(CheckArgs),
     /// Show what a run would do and why, without doing it
     Plan(PlanArgs),
@@ -114,6 +115,36 @@ pub(super) struct LockArgs {
     /// what moved
     #[arg(long, conflicts_with = "locked")]
     pub(super) update: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct PackArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Pack the conda environment in this folder, whoever made it, instead of environments of the project
+    #[arg(short, long, value_name = "PREFIX", conflicts_with = "words")]
+    pub(super) prefix: Option<PathBuf>,
+    /// The archive to write, whose name's ending says its format (default: NAME-PLATFORM.tar.zst)
+    #[arg(short, long, value_name = "FILE", requires = "prefix")]
+    pub(super) output: Option<PathBuf>,
+    /// Replace the archive if it is there
+    #[arg(long, requires = "prefix")]
+    pub(super) force: bool,
+    /// Compress at this level (default: 7 for tar.zst, the usual one for others)
+    #[arg(long, value_name = "N", requires = "prefix")]
+    pub(super) level: Option<i32>,
+    #[command(flatten)]
+    pub(super) filters: Patterns,
+    /// Leave out packages that are installed in editable mode
+    #[arg(long, requires = "prefix")]
+    pub(super) ignore_editable: bool,
+    /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
+    #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
+    pub(super) include_editable: bool,
+    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than PREFIX
+    #[arg(long, requires = "prefix")]
+    pub(super) short_prefix: bool,
 }
 
 /// How to run.

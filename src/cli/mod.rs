@@ -6,6 +6,7 @@ mod args;
 mod clock;
 mod command;
 mod exit;
+mod patterns;
 mod project;
 mod signals;
 mod ui;
@@ -56,7 +57,7 @@ fn dispatch(cli: Cli, environment: Environment) -> miette::Result<Exit> {
         Command::Lock(args) => command::lock(&world, args),
         Command::Install(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Install)),
         Command::Test(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Test)),
-        Command::Pack(args) => command::run_stage(&world, args, stage(crate::plan::Kind::Pack)),
+        Command::Pack(args) => command::pack(&world, args),
         Command::Unpack(args) => command::unpack(&world, &args),
         Command::Check(args) if args.target.is_some() => command::check_target(&world, &args),
         Command::Check(args) => command::check_host(&world, &args),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The compression level of archives: about as fast as the disk on two processors, and clearly smaller than level 3.
-const PACK_LEVEL: i32 = 7;
+pub(super) const PACK_LEVEL: i32 = 7;
 
 /// A command line that cannot be carried out.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -57,6 +57,28 @@ pub(super) enum UsageError {
         reason: String,
         /// What may have been meant.
         help: String,
+    },
+    /// A file's name does not say what archive it is to be.
+    #[error("the name `{}` does not say what kind of archive it is to be", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::ending),
+        help("let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip or .squashfs")
+    )]
+    Ending(PathBuf),
+    /// Something is where the archive is to go.
+    #[error("`{}` is there already", .0.display())]
+    #[diagnostic(code(envbuild::cli::exists), help("name another file with -o, or replace it with --force"))]
+    Exists(PathBuf),
+    /// A level that a format does not have.
+    #[error("{format} has no level {level}")]
+    #[diagnostic(code(envbuild::cli::level), help("its levels: {levels}"))]
+    Level {
+        /// What was asked for.
+        level: i32,
+        /// The format.
+        format: &'static str,
+        /// What there is.
+        levels: String,
     },
     /// A folder that is not there.
     #[error("`{}` is not a folder", .0.display())]

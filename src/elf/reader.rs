@@ -46,7 +46,7 @@ const LONGEST_SECTION: u64 = 4 << 20;
 /// Nor a name or a run path.
 const LONGEST_TEXT: u64 = 1 << 16;
 /// Nor all names that are read of one file together, each with what it costs to keep it.
-const ALL_TEXTS: u64 = 16 << 20;
+const ALL_TEXTS: u64 = 1 << 20;
 const COST: u64 = 32;
 /// What is read at first of a text.
 const TEXT: u64 = 256;

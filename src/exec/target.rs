@@ -144,10 +144,12 @@ impl Market<'_> {
 
 /// Whether another build of the package could need something else, and its record would say so.
 fn can_be_mended(violation: &Violation) -> bool {
-    matches!(violation.kind, Kind::VirtualPackage | Kind::Glibc | Kind::Cpu)
+    // Those of pip are in no channel.
+    let is_conda = violation.package.as_ref().is_some_and(|it| !it.starts_with(needs::PYPI));
+    is_conda && matches!(violation.kind, Kind::VirtualPackage | Kind::Glibc | Kind::Cpu)
 }
 
-/// A package of the tree. An archive's list names it, and not its channel.
+/// A package of the tree. An archive's list names it, and not the channel that it is from.
 fn owner(needs: &Needs, id: &str) -> Option<Owner> {
     needs.owners.get(id).cloned().or_else(|| {
         // Neither a version nor a build string holds a hyphen.
@@ -172,7 +174,8 @@ fn pythons(needs: &Needs) -> Vec<GenericVirtualPackage> {
             build_string: it.build.parse().ok()?,
         })
     };
-    needs.owners.values().filter(python).filter_map(package).collect()
+    let owners = needs.packages.iter().filter_map(|it| owner(needs, it));
+    owners.filter(|it| python(&it)).filter_map(|it| package(&it)).collect()
 }
 
 /// Whether a build gets along with the environment's Python.

@@ -46,6 +46,13 @@ pack = ["tar.zst"]
 [targets.production]
 platform = "linux-64"
 virtual-packages = { __glibc = "2.28", __cuda = "12.3" }
+libraries = ["libX11.so.*"]
+
+[targets.production.symbols]
+GLIBCXX = "3.4.25"
+
+[targets.skylake.virtual-packages]
+__archspec = "1=skylake"
 "#;
 
 /// For each code, a manifest with this one problem.
@@ -140,6 +147,8 @@ const BAD_TOO: &[(&str, &str)] = &[
         "recipe_module_with_a_hyphen",
         "[project]\nname = \"a\"\n[host]\n[recipes.a]\npath = \"a\"\nmodules = { load = [\"-f\"] }\n",
     ),
+    ("symbols_as_a_name", "[project]\nname = \"a\"\n\n[targets.t]\nsymbols = { GLIBCXX = \"GLIBCXX_3.4\" }\n"),
+    ("empty_build_string", "[project]\nname = \"a\"\n\n[targets.t]\nvirtual-packages = { __archspec = \"1=\" }\n"),
     ("rpath_kind", "[project]\nname = \"a\"\n\n[host]\nrpath-kind = \"both\"\n"),
     ("fact_of_nothing", "[project]\nname = \"a\"\n\n[host.facts.mpi]\n"),
     ("fact_name", "[project]\nname = \"a\"\n\n[host.facts.MPI]\ncommand = \"mpichversion\"\n"),
@@ -258,6 +267,9 @@ fn reads_every_field() {
 
     assert_eq!(targets[0].platform.as_ref().unwrap().value, "linux-64");
     assert_eq!(pairs(&targets[0].virtual_packages), [("__glibc", "2.28"), ("__cuda", "12.3")]);
+    assert_eq!(words(&targets[0].libraries), ["libX11.so.*"]);
+    assert_eq!(pairs(&targets[0].symbols), [("GLIBCXX", "3.4.25")]);
+    assert_eq!(pairs(&targets[1].virtual_packages), [("__archspec", "1=skylake")]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
     platform,
     record::Record,
     scan::Told,
+    wheel::Wheel,
 };
 use crate::{
     elf::{Demands, Level},
@@ -23,6 +24,7 @@ pub(super) struct Gathered {
     pub(super) links: Vec<(Vec<u8>, Vec<u8>)>,
     records: Vec<Record>,
     ledgers: Vec<Ledger>,
+    wheels: Vec<Wheel>,
 }
 
 /// How the driver's libraries begin that come with a graphics card and with nothing else.
@@ -44,6 +46,7 @@ impl Gathered {
             Told::Damaged => self.damaged.push(name.to_owned()),
             Told::Record(record) => self.records.push(record),
             Told::Ledger(ledger) => self.ledgers.push(ledger),
+            Told::Wheel(wheel) => self.wheels.push(wheel),
         }
     }
 
@@ -52,6 +55,7 @@ impl Gathered {
         self.damaged.sort();
         self.links.sort();
         self.records.sort_by_cached_key(Record::id);
+        self.wheels.sort_by(|a, b| a.id.cmp(&b.id));
         let platform = self.platform();
         // Files for other machines are data here, and a compiler's sysroot is what it links others with.
         self.elf.retain(|(name, it)| platform::of(it.linkage.machine) == platform.as_deref() && !in_sysroot(name));
@@ -60,7 +64,7 @@ impl Gathered {
         let mut files = Vec::new();
         for (name, demands) in &self.elf {
             let mut file = self.of_file(name, demands, &provided);
-            file.package = owners.get(name.as_slice()).map(|index| self.records[*index].id());
+            file.package = owners.get(name.as_slice()).cloned();
             if !file.is_empty() {
                 files.push(file);
             }
@@ -71,6 +75,7 @@ impl Gathered {
             elf_files: self.elf.len() as u64,
             virtual_packages: self.constraints(),
             host: self.host(),
+            packages: self.records.iter().map(Record::id).collect(),
             owners: self.records.iter().map(|it| (it.id(), it.owner())).collect::<BTreeMap<String, Owner>>(),
             damaged: self.damaged.iter().map(|it| shown(it)).collect(),
             files,
@@ -87,13 +92,18 @@ impl Gathered {
         most(of_packages).or_else(|| most(of_files)).map(str::to_owned)
     }
 
-    /// The packages of files, by their place among the records.
-    fn owners(&self) -> HashMap<&[u8], usize> {
+    /// The packages of files. What pip has installed is often a package of conda, too, and then that counts.
+    fn owners(&self) -> HashMap<&[u8], String> {
         let elf: HashSet<&[u8]> = self.elf.iter().map(|it| it.0.as_slice()).collect();
         let mut owners = HashMap::new();
-        for (index, record) in self.records.iter().enumerate() {
+        for record in &self.records {
             for file in record.files.iter().map(|it| it.as_bytes()).filter(|it| elf.contains(it)) {
-                owners.entry(file).or_insert(index);
+                owners.entry(file).or_insert_with(|| record.id());
+            }
+        }
+        for wheel in &self.wheels {
+            for file in wheel.files.iter().map(Vec::as_slice).filter(|it| elf.contains(it)) {
+                owners.entry(file).or_insert_with(|| wheel.id.clone());
             }
         }
         owners

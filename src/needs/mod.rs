@@ -18,6 +18,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod wheel;
 
 pub use error::NeedsError;
 pub use model::{Constraint, Cpu, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols};
@@ -25,3 +26,4 @@ pub use scan::{Source, of_entries, of_files, of_folder};
 pub use stream::Stream;
 pub use target::Target;
 pub use verdict::{Kind, Unfixable, Violation, unsaid, violations};
+pub use wheel::PYPI;

@@ -35,8 +35,9 @@ pub struct Needs {
     pub files: Vec<FileNeeds>,
     /// Files that begin as executables do and contradict themselves.
     pub damaged: Vec<String>,
-    /// The packages that own its files, by `name-version-build`. Channels may be folders of this machine: they are
-    /// not written down.
+    /// Its packages, as `name-version-build`.
+    pub packages: Vec<String>,
+    /// More of its packages, by the same names. Channels may be folders of this machine: they are not written down.
     #[serde(skip)]
     pub owners: BTreeMap<String, Owner>,
 }
@@ -135,7 +136,7 @@ pub struct HostNeed {
 pub struct FileNeeds {
     /// Its name, relative to the prefix. Bytes that are no UTF-8 are escaped.
     pub file: String,
-    /// The package that it belongs to, as `name-version-build`.
+    /// The package that it belongs to, as `name-version-build`, or `pypi:name-version` of what pip has installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// The GNU C library.

@@ -13,6 +13,7 @@ use super::{
     gather::Gathered,
     model::Needs,
     record::{Record, is_ledger, is_record},
+    wheel::{self, Wheel},
 };
 use crate::{
     base::{FsError, fs},
@@ -39,6 +40,7 @@ pub(super) enum Told {
     Damaged,
     Record(Record),
     Ledger(Ledger),
+    Wheel(Wheel),
 }
 
 /// Folders of a conda installation that hold other environments and packages that are not installed.
@@ -143,16 +145,19 @@ fn ask(name: &[u8], source: &Source) -> Result<Told, NeedsError> {
     }
 }
 
-/// Whether a file is read whole, because it says something in JSON.
+/// Whether a file is read whole, because it says something of others.
 pub(super) fn is_text(name: &[u8]) -> bool {
-    is_record(name) || is_ledger(name)
+    is_record(name) || is_ledger(name) || wheel::is_record(name)
 }
 
-/// Reads a record or a ledger.
+/// Reads a record, a ledger or a wheel's list of files.
 pub(super) fn read(name: &[u8], bytes: &[u8]) -> Result<Told, NeedsError> {
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(name));
     if is_ledger(name) {
         return Ok(Told::Ledger(Ledger::parse(bytes, &path)?));
+    }
+    if let Some(wheel) = wheel::read(name, bytes) {
+        return Ok(Told::Wheel(wheel));
     }
     let record = serde_json::from_slice(bytes);
     Ok(Told::Record(record.map_err(|error| NeedsError::Record { path, reason: error.to_string() })?))

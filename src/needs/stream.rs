@@ -17,7 +17,7 @@ use crate::base::{FsError, Scratch};
 /// Larger files are written into a temporary one, because ELF files have to be read from several places.
 const IN_MEMORY: u64 = 8 << 20;
 /// No record of a package is longer.
-const LONGEST_TEXT: u64 = 256 << 20;
+const LONGEST_TEXT: u64 = 64 << 20;
 const MAGIC: &[u8] = b"\x7fELF";
 
 /// Takes in the files of a tree.

@@ -91,7 +91,7 @@ impl Target {
 
     /// The level of its processor; nothing when it does not say, or says something that is not known.
     pub(super) fn level(&self) -> Option<Level> {
-        cpu::level(&self.virtual_package("__archspec")?.build_string.to_string())
+        cpu::level(self.virtual_package("__archspec")?.build_string.as_ref())
     }
 
     /// Whether it has a library. Whoever says which symbols of the C++ library there are has that library.

@@ -267,6 +267,26 @@ fn a_stream_and_a_file_of_needs_say_the_same_as_the_folder() {
 }
 
 #[test]
+fn what_pip_has_installed_is_named_and_what_conda_has_comes_first() {
+    let tree = Tree::new();
+    let site = "lib/python3.12/site-packages";
+    for name in ["fast", "both", "nobody"] {
+        let soname = format!("{name}.so");
+        tree.library(&format!("{site}/{name}/{name}.so"), &soname, LATER, &["-lc"]);
+        let list = format!("{name}/{name}.so,sha256=x,1\n{name}-1.5.dist-info/RECORD,,\n");
+        if name != "nobody" {
+            fs::write(tree.path(&format!("{site}/{name}-1.5.dist-info/RECORD")), list).unwrap();
+        }
+    }
+    tree.record("both", &[&format!("{site}/both/both.so")], &[], &[]);
+    let needs = tree.needs();
+    let owner = |name: &str| of(&needs, &format!("{site}/{name}/{name}.so")).package.clone();
+    assert_eq!(owner("fast").as_deref(), Some("pypi:fast-1.5"));
+    assert_eq!(owner("both").as_deref(), Some("both-1.0-h1_0"));
+    assert_eq!(owner("nobody"), None);
+}
+
+#[test]
 fn a_damaged_record_is_an_error_and_so_is_a_wrong_target() {
     let tree = Tree::new();
     fs::write(tree.path("conda-meta/a-1-0.json"), "{").unwrap();

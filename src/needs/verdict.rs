@@ -163,8 +163,7 @@ fn of_packages(needs: &Needs, target: &Target) -> Vec<Violation> {
         if target.meets(&constraint.spec, constraint.optional || is_fact(name)) {
             continue;
         }
-        let has =
-            target.virtual_package(name).map(|it| shown(name, &it.version.to_string(), &it.build_string.to_string()));
+        let has = target.virtual_package(name).map(|it| shown(name, &it.version.to_string(), it.build_string.as_ref()));
         found.extend(constraint.packages.iter().map(|package| Violation {
             kind: Kind::VirtualPackage,
             file: None,

@@ -6,7 +6,9 @@ use rattler_conda_types::{
 };
 use url::Url;
 
-use super::{SolveError, SolveRequest, host_virtual_packages, solve, target_virtual_packages};
+use super::{
+    BuildsRequest, SolveError, SolveRequest, fitting_builds, host_virtual_packages, solve, target_virtual_packages,
+};
 use crate::{
     base::{Network, testing::base_channel},
     rt::Rt,
@@ -196,4 +198,53 @@ fn a_local_name_is_taken_from_nowhere_else() {
     assert!(names.iter().any(|name| name.starts_with("pip-")), "{names:?}");
     let error = Question { specs: &["numpy >=2"], channels: &channels, local: &packages, ..Question::default() };
     assert!(matches!(error.solve(), Err(SolveError::Unsatisfiable(_))));
+}
+
+#[test]
+fn builds_are_those_whose_virtual_packages_there_are_and_the_newest_is_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |version: &str, number: u64, depends: &[&str], constrains: &[&str]| {
+        let package = serde_json::json!({
+            "name": "tool", "version": version, "build": format!("h{number}"), "build_number": number,
+            "subdir": "linux-64", "depends": depends, "constrains": constrains,
+        });
+        (format!("tool-{version}-h{number}.conda"), package)
+    };
+    let packages: serde_json::Map<String, serde_json::Value> = [
+        build("1.9", 0, &["__glibc >=2.17,<3.0.a0"], &[]),
+        build("1.10", 0, &["__glibc >=2.17"], &["__cuda >=12"]),
+        build("1.10", 2, &["__unix"], &[]),
+        build("2.0", 0, &["__glibc >=2.34"], &[]),
+        build("2.1", 0, &["__cuda"], &[]),
+    ]
+    .into_iter()
+    .collect();
+    let repodata = serde_json::json!({ "info": { "subdir": "linux-64" }, "packages": {}, "packages.conda": packages });
+    for (subdir, text) in [("linux-64", repodata.to_string()), ("noarch", "{\"packages\": {}}".to_owned())] {
+        std::fs::create_dir(folder.path().join(subdir)).unwrap();
+        std::fs::write(folder.path().join(subdir).join("repodata.json"), text).unwrap();
+    }
+    let channel = Channel::from_url(Url::from_directory_path(folder.path()).unwrap());
+    let cache = tempfile::tempdir().unwrap();
+    let found = |spec: &str, named: &[(&str, &str)]| {
+        let named: Vec<(String, String)> = named.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect();
+        let request = BuildsRequest {
+            specs: &specs(&[spec]),
+            platform: Subdir::Linux64,
+            channels: std::slice::from_ref(&channel),
+            virtual_packages: &target_virtual_packages(Subdir::Linux64, &named).unwrap(),
+            cache: cache.path(),
+            network: Network::Offline,
+        };
+        let builds = fitting_builds(&Rt::new().unwrap(), &request).unwrap();
+        builds
+            .into_values()
+            .flatten()
+            .map(|it| format!("{}-{}", it.package_record.version, it.package_record.build))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("tool", &[("__glibc", "2.28")]), ["1.10-h2", "1.10-h0", "1.9-h0"]);
+    assert_eq!(found("tool", &[("__glibc", "2.28"), ("__cuda", "11.8")]), ["2.1-h0", "1.10-h2", "1.9-h0"]);
+    assert_eq!(found("tool 1.9.*", &[("__glibc", "2.34")]), ["1.9-h0"]);
+    assert_eq!(found("other", &[]), Vec::<String>::new());
 }

@@ -5,10 +5,13 @@
 mod support;
 
 mod activation;
+mod adopted;
 mod answers;
+mod archives;
 mod backups;
 mod base_channel;
 mod book;
+mod check_target;
 mod client;
 mod commands;
 mod content_names;

@@ -17,7 +17,14 @@ pub(super) enum Type {
 }
 
 /// A header that is written.
-pub(super) struct Header([u8; BLOCK]);
+pub(super) struct Header<'a> {
+    pub(super) kind: Type,
+    pub(super) name: &'a [u8],
+    pub(super) target: &'a [u8],
+    pub(super) mode: u32,
+    pub(super) modified: u64,
+    pub(super) size: u64,
+}
 
 // Where the fields are.
 const NAME: std::ops::Range<usize> = 0..100;
@@ -35,34 +42,30 @@ const PREFIX: std::ops::Range<usize> = 345..500;
 const GNU: &[u8; 8] = b"ustar  \0";
 const USTAR: &[u8; 6] = b"ustar\0";
 
-impl Header {
+impl Header<'_> {
     /// The longest name that fits into the header.
     pub(super) const LONGEST: usize = 100;
 
     /// Of names that are too long, the beginning is written.
-    pub(super) fn new(kind: Type, name: &[u8], target: &[u8], mode: u32, modified: u64, size: u64) -> Self {
+    pub(super) fn bytes(&self) -> [u8; BLOCK] {
         let mut bytes = [0; BLOCK];
         let mut text = |field: std::ops::Range<usize>, text: &[u8]| {
             let fits = text.len().min(field.len());
             bytes[field.start..field.start + fits].copy_from_slice(&text[..fits]);
         };
-        text(NAME, name);
-        text(TARGET, target);
+        text(NAME, self.name);
+        text(TARGET, self.target);
         text(MAGIC, GNU);
         text(SUM, b"        ");
-        bytes[TYPE] = kind as u8;
-        number(&mut bytes[MODE], u64::from(mode));
+        bytes[TYPE] = self.kind as u8;
+        number(&mut bytes[MODE], u64::from(self.mode));
         number(&mut bytes[OWNER], 0);
         number(&mut bytes[GROUP], 0);
-        number(&mut bytes[SIZE], size);
-        number(&mut bytes[MODIFIED], modified);
+        number(&mut bytes[SIZE], self.size);
+        number(&mut bytes[MODIFIED], self.modified);
         let sum = format!("{:06o}\0 ", sum(&bytes));
         bytes[SUM].copy_from_slice(sum.as_bytes());
-        Self(bytes)
-    }
-
-    pub(super) fn bytes(&self) -> [u8; BLOCK] {
-        self.0
+        bytes
     }
 }
 

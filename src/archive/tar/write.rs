@@ -1,6 +1,6 @@
 //! Writes tar archives: GNU's format, which every `tar` reads, with names of any length and files of any size.
 
-use std::io::{Read, Write as _};
+use std::io::Read;
 
 use super::header::{BLOCK, Header, Type};
 use crate::archive::{
@@ -44,37 +44,38 @@ impl<S: Stream> TarSink<S> {
         if text.len() <= Header::LONGEST {
             return Ok(());
         }
-        let header = Header::new(kind, b"././@LongLink", b"", 0o644, 0, text.len() as u64 + 1);
+        let name = b"././@LongLink";
+        let header = Header { kind, name, target: b"", mode: 0o644, modified: 0, size: text.len() as u64 + 1 };
         self.put(&header.bytes())?;
         self.put(text)?;
         self.put(b"\0")?;
         self.pad()
     }
 
-    fn entry(&mut self, kind: Type, names: [&[u8]; 2], mode: u32, modified: u64, size: u64) -> Result<(), SinkError> {
-        let [name, target] = names;
+    fn entry(&mut self, header: &Header<'_>) -> Result<(), SinkError> {
+        let Header { name, target, .. } = *header;
         if name.is_empty() || name.contains(&0) || target.contains(&0) {
             return Err(SinkError::Unfit { name: name.to_vec(), why: "has a name that no archive can hold" });
         }
         self.long(Type::LongTarget, target)?;
         self.long(Type::LongName, name)?;
-        self.put(&Header::new(kind, name, target, mode, modified, size).bytes())
+        self.put(&header.bytes())
     }
 }
 
 impl<S: Stream> Sink for TarSink<S> {
     fn folder(&mut self, name: &[u8]) -> Result<(), SinkError> {
-        let name = [name, b"/"].concat();
-        self.entry(Type::Folder, [&name, b""], 0o755, EPOCH, 0)
+        let name = &[name, b"/"].concat();
+        self.entry(&Header { kind: Type::Folder, name, target: b"", mode: 0o755, modified: EPOCH, size: 0 })
     }
 
     fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), SinkError> {
-        self.entry(Type::Link, [name, target], 0o777, EPOCH, 0)
+        self.entry(&Header { kind: Type::Link, name, target, mode: 0o777, modified: EPOCH, size: 0 })
     }
 
     fn file(&mut self, name: &[u8], meta: FileMeta, size: u64, data: &mut dyn Read) -> Result<(), SinkError> {
         let mode = if meta.executable { 0o755 } else { 0o644 };
-        self.entry(Type::File, [name, b""], mode, meta.modified, size)?;
+        self.entry(&Header { kind: Type::File, name, target: b"", mode, modified: meta.modified, size })?;
         let mut data = Promised::new(name, size, data);
         let mut buffer = std::mem::take(&mut self.buffer);
         while data.left() > 0 {
@@ -89,7 +90,7 @@ impl<S: Stream> Sink for TarSink<S> {
     fn finish(mut self: Box<Self>) -> Result<(), SinkError> {
         self.put(&ZEROS)?;
         self.put(&ZEROS)?;
-        while self.written % RECORD != 0 {
+        while !self.written.is_multiple_of(RECORD) {
             self.put(&ZEROS)?;
         }
         Ok(self.out.finish()?)

@@ -6,9 +6,9 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::{
     directory::{Record, read_at},
-    records::{DEFLATED, ENCRYPTED, Fields, LOCAL, LOCAL_SIZE, STORED},
+    records::{DEFLATED, ENCRYPTED, LOCAL, LOCAL_SIZE, STORED},
 };
-use crate::archive::{error::Fault, source::Input};
+use crate::archive::{error::Fault, fields::Fields, source::Input};
 
 /// The archive, and what is left of an entry's content.
 pub(super) struct Content {

@@ -1,12 +1,12 @@
 //! The directory at the end of a zip archive, read a bit at a time.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, SeekFrom};
 
 use super::records::{
-    CENTRAL, CENTRAL_SIZE, END, END_64, END_64_SIZE, END_SIZE, EXTRA_64, EXTRA_TIME, Fields, LARGE, LOCATOR_64,
+    CENTRAL, CENTRAL_SIZE, END, END_64, END_64_SIZE, END_SIZE, EXTRA_64, EXTRA_TIME, LARGE, LOCATOR_64,
     LOCATOR_64_SIZE, unix_time,
 };
-use crate::archive::{error::Fault, source::Input};
+use crate::archive::{error::Fault, fields::Fields, source::Input};
 
 /// What the directory says of an entry.
 #[derive(Debug, Clone)]

@@ -31,33 +31,6 @@ pub(super) const UTF8: u16 = 1 << 11;
 pub(super) const STORED: u16 = 0;
 pub(super) const DEFLATED: u16 = 8;
 
-/// Reads little-endian numbers off the front of bytes.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
-
-impl<'a> Fields<'a> {
-    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    pub(super) fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    pub(super) fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(super) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-}
-
 /// A time of MS-DOS, the date in the upper half: two seconds fine, and from 1980 to 2107. Taken as UTC.
 pub(super) fn dos_time(seconds: u64) -> u32 {
     const LAST: u64 = 4_354_819_198;
@@ -73,7 +46,7 @@ pub(super) fn dos_time(seconds: u64) -> u32 {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + u64::from(month <= 2);
     let date = ((year - 1980) << 9 | month << 5 | of_month) as u32;
-    date << 16 | (second / 3600) << 11 | (second / 60 % 60) << 5 | second % 60 / 2
+    date << 16 | (second / 3600) << 11 | (second / 60 % 60) << 5 | (second % 60 / 2)
 }
 
 /// Seconds since 1970 of a time of MS-DOS, taken as UTC. A month or day that does not exist is moved, not refused.

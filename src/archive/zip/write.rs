@@ -1,6 +1,9 @@
 //! Writes zip archives. The pieces of all files are deflated side by side.
 
-use std::io::{self, Read, Write};
+use std::{
+    cell::RefCell,
+    io::{self, Read, Write},
+};
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
@@ -55,6 +58,24 @@ struct Piece {
     size: u64,
 }
 
+thread_local! {
+    /// A compressor that remembers nothing but its level; making one takes longer than deflating a small file.
+    static COMPRESSOR: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
+}
+
+fn with_compressor<T>(level: u32, what: impl FnOnce(&mut Compress) -> T) -> T {
+    COMPRESSOR.with_borrow_mut(|slot| {
+        let (_, deflate) = match slot.take() {
+            Some((of, mut deflate)) if of == level => {
+                deflate.reset();
+                slot.insert((of, deflate))
+            }
+            _ => slot.insert((level, Compress::new(Compression::new(level), false))),
+        };
+        what(deflate)
+    })
+}
+
 impl Piece {
     /// Deflates. What is not the last piece of a file ends at a whole byte, so that the next can follow.
     fn deflate(first: Option<Entry>, last: bool, content: Vec<u8>, level: u32) -> io::Result<Self> {
@@ -62,17 +83,18 @@ impl Piece {
         crc.update(&content);
         let size = content.len() as u64;
         let mut bytes = Vec::with_capacity(content.len() / 2 + 64);
-        let mut deflate = Compress::new(Compression::new(level), false);
         let how = if last { FlushCompress::Finish } else { FlushCompress::Sync };
-        loop {
-            let taken = usize::try_from(deflate.total_in()).map_err(io::Error::other)?;
-            let status = deflate.compress_vec(&content[taken..], &mut bytes, how).map_err(io::Error::other)?;
-            let all = deflate.total_in() == size && bytes.len() < bytes.capacity();
-            if status == Status::StreamEnd || !last && all {
-                break;
+        with_compressor(level, |deflate| {
+            loop {
+                let taken = usize::try_from(deflate.total_in()).map_err(io::Error::other)?;
+                let status = deflate.compress_vec(&content[taken..], &mut bytes, how).map_err(io::Error::other)?;
+                let all = deflate.total_in() == size && bytes.len() < bytes.capacity();
+                if status == Status::StreamEnd || !last && all {
+                    return Ok::<_, io::Error>(());
+                }
+                bytes.reserve(content.len() / 4 + 64);
             }
-            bytes.reserve(content.len() / 4 + 64);
-        }
+        })?;
         let mut piece = Self { first, last, bytes, crc, size };
         if let Some(entry) = &mut piece.first
             && last

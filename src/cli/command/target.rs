@@ -29,7 +29,7 @@ use crate::{
 const HERE: &str = "this-machine";
 
 /// No list of needs is longer, in bytes.
-const LONGEST: u64 = 256 << 20;
+const LONGEST: u64 = 64 << 20;
 
 pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
     let word = args.target.as_deref().unwrap_or(HERE);
@@ -58,11 +58,11 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     Ok(if found.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
-/// What an archive needs: as it says itself, and else read from all that it holds.
+/// What an archive needs: as it says itself, and when it does not, read from all that it holds.
 fn of_archive(archive: &Path) -> miette::Result<Needs> {
     let mut said = None;
     let mut stream = Stream::new();
-    unpack::peek(archive, &mut |name, entry| -> miette::Result<bool> {
+    unpack::peek(archive, |name, entry| -> miette::Result<bool> {
         match entry {
             Peeked::Folder => {}
             Peeked::Link(target) => stream.link(name, target),
@@ -70,8 +70,8 @@ fn of_archive(archive: &Path) -> miette::Result<Needs> {
                 let mut bytes = Vec::new();
                 let damaged = |source| UnpackError::Damaged { path: archive.to_owned(), source };
                 content.take(LONGEST).read_to_end(&mut bytes).map_err(damaged)?;
-                said = Some(Needs::parse(&bytes)?);
-                return Ok(false);
+                said = Needs::parse(&bytes).ok();
+                return Ok(said.is_none());
             }
             Peeked::File(size, content) => stream.file(name, size, content)?,
         }

@@ -1,5 +1,6 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
+mod adopted;
 mod bar;
 mod check;
 mod data;
@@ -15,6 +16,7 @@ mod status;
 mod target;
 mod text;
 
+pub(super) use adopted::{adopted_json, adopted_text};
 pub(super) use bar::Bar;
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};

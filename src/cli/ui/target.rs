@@ -48,7 +48,8 @@ fn summary(judged: &Judged<'_>) -> String {
     let mut words = vec![format!("{} executables and libraries", needs.elf_files)];
     words.extend(needs.glibc.as_ref().map(|it| format!("they need glibc {}", it.version)));
     words.extend(needs.cpu.as_ref().map(|it| format!("a processor of {}", it.level)));
-    words.extend(needs.symbols.iter().map(|it| format!("{}_{} of {}", it.name, it.version, it.library)));
+    let cxx = needs.symbols.iter().filter(|it| it.name == "GLIBCXX" || it.name == "CXXABI");
+    words.extend(cxx.map(|it| format!("{}_{} of {}", it.name, it.version, it.library)));
     words.push(match judged.violations.len() {
         0 => "nothing is missing".to_owned(),
         1 => "1 thing is missing".to_owned(),

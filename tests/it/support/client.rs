@@ -65,9 +65,14 @@ pub(crate) fn venv(name: &str, packages: &[&str], import: &str) -> Option<PathBu
 /// Installs what some specs ask for from a project's channel into a prefix; names and versions of all that is there then.
 #[track_caller]
 pub(crate) fn install(project: &Project, python: &Path, specs: &[&str], prefix: &Path) -> String {
-    let url = format!("file://{}", project.path("output").display());
+    install_from(&format!("file://{}", project.path("output").display()), project, python, specs, prefix)
+}
+
+/// The same from any channel.
+#[track_caller]
+pub(crate) fn install_from(url: &str, project: &Project, python: &Path, specs: &[&str], prefix: &Path) -> String {
     let mut client = Command::new(python);
     project.pin(&mut client);
-    client.args(["-c", CLIENT, &url]).arg(prefix).args(specs).env("RATTLER_CACHE_DIR", project.beside("client-cache"));
+    client.args(["-c", CLIENT, url]).arg(prefix).args(specs).env("RATTLER_CACHE_DIR", project.beside("client-cache"));
     Ran::new(client.output().unwrap()).success().stdout
 }

@@ -66,10 +66,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
     ("reqwest_middleware", &["fetch/", "http.rs"]),
-    (
-        "rustix",
-        &["activation/", "archive/", "backup/", "base/", "cli/signals.rs", "exec/", "host/", "pack/", "unpack/"],
-    ),
+    ("rustix", &["activation/", "archive/", "backup/", "base/", "cli/signals.rs", "exec/", "host/", "unpack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
     ("signal_hook", &["cli/signals.rs"]),

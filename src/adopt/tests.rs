@@ -1,0 +1,235 @@
+//! Small prefixes with every kind of file.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use super::{AdoptOptions, Adopted, Compiled, adopt};
+use crate::tree::{Entry, placeholder};
+
+/// A prefix whose packages are written as an installer writes them.
+struct Prefix {
+    room: tempfile::TempDir,
+    packages: Vec<(String, Vec<Value>)>,
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(rattler_digest::compute_bytes_digest::<rattler_digest::Sha256>(bytes))
+}
+
+/// What an installer makes of a file: in binary ones strings keep their length.
+fn installed(original: &[u8], placeholder: &str, prefix: &str, binary: bool) -> Vec<u8> {
+    let text = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        let mut rest = bytes;
+        while let Some(at) = memchr::memmem::find(rest, placeholder.as_bytes()) {
+            out.extend_from_slice(&rest[..at]);
+            out.extend_from_slice(prefix.as_bytes());
+            rest = &rest[at + placeholder.len()..];
+        }
+        out.extend_from_slice(rest);
+        out
+    };
+    if !binary {
+        return text(original);
+    }
+    let one = |string: &[u8]| {
+        let mut out = text(string);
+        out.resize(string.len(), 0);
+        out
+    };
+    original.split(|byte| *byte == 0).map(one).collect::<Vec<_>>().join(&0)
+}
+
+impl Prefix {
+    fn new() -> Self {
+        let room = tempfile::Builder::new().prefix("e").rand_bytes(4).tempdir_in("/tmp").unwrap();
+        fs::create_dir(room.path().join("e")).unwrap();
+        Self { room, packages: Vec::new() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.room.path().canonicalize().unwrap().join("e")
+    }
+
+    fn text(&self) -> String {
+        self.path().to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// A file of a package, with the placeholder of that length or without one.
+    fn file(&mut self, package: &str, name: &str, original: &[u8], how: Option<(&str, bool)>) {
+        let mut entry = json!({ "_path": name, "path_type": "hardlink", "sha256": sha256(original) });
+        let bytes = match how {
+            None => original.to_vec(),
+            Some((placeholder, binary)) => {
+                let bytes = installed(original, placeholder, &self.text(), binary);
+                entry["prefix_placeholder"] = placeholder.into();
+                entry["file_mode"] = if binary { "binary" } else { "text" }.into();
+                entry["sha256_in_prefix"] = sha256(&bytes).into();
+                bytes
+            }
+        };
+        self.write(name, bytes);
+        match self.packages.iter_mut().find(|(it, _)| it == package) {
+            Some((_, entries)) => entries.push(entry),
+            None => self.packages.push((package.to_owned(), vec![entry])),
+        }
+    }
+
+    fn adopt(&self, options: &AdoptOptions) -> Adopted {
+        fs::create_dir_all(self.path().join("conda-meta")).unwrap();
+        for (name, entries) in &self.packages {
+            let record = json!({
+                "name": name, "version": "1", "build": "0", "build_number": 0, "subdir": "linux-aarch64", "depends": [],
+                "fn": format!("{name}-1-0.conda"), "url": format!("file:///c/{name}-1-0.conda"), "channel": "c",
+                "files": entries.iter().map(|it| it["_path"].clone()).collect::<Vec<_>>(),
+                "paths_data": { "paths_version": 1, "paths": entries },
+            });
+            self.write(&format!("conda-meta/{name}-1-0.json"), record.to_string());
+        }
+        adopt(&self.path(), options).unwrap()
+    }
+}
+
+fn content(adopted: &Adopted, name: &str) -> Vec<u8> {
+    let Some(Entry::File(file)) = adopted.entries.get(name.as_bytes()) else { panic!("{name} is not there") };
+    let mut bytes = Vec::new();
+    file.content.open().unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes.len() as u64, file.content.size(), "{name}");
+    bytes
+}
+
+#[test]
+fn what_packages_brought_gets_the_placeholder_where_theirs_was() {
+    let (short, long) =
+        ("/opt/placeholder/of/a/package/with/forty/x", "/home/builder/placeholder/of/sixty/bytes/xxxxxxxxxxxxxxxxxxx");
+    let mut prefix = Prefix::new();
+    let old = prefix.text();
+    let binary = |it: &str| format!("ELF\0{it}/lib:{it}/share/x:{it}\0\0tail\0{it}/bin").into_bytes();
+    prefix.file("one", "lib/short.so", &binary(short), Some((short, true)));
+    prefix.file("one", "lib/long.so", &binary(long), Some((long, true)));
+    // Installers replace whatever follows, and a package may name a path that looks like this prefix.
+    let glued = format!("{short}2 {short}.bak /x{short}\n");
+    prefix.file("one", "etc/glued", glued.as_bytes(), Some((short, false)));
+    let own = format!("this is about {old}/bin\n");
+    prefix.file("two", "share/doc", own.as_bytes(), None);
+    let both = format!("{short}/a and {old}/b\n");
+    prefix.file("two", "etc/both", both.as_bytes(), Some((short, false)));
+    let adopted = prefix.adopt(&AdoptOptions::default());
+    let new = placeholder(short.len());
+    assert_eq!(adopted.placeholder, new);
+    assert_eq!(adopted.platform, "linux-aarch64");
+    let expected = |it: &str, from: &str, binary| installed(it.as_bytes(), from, &new, binary);
+    for (name, from) in [("lib/short.so", short), ("lib/long.so", long)] {
+        assert_eq!(content(&adopted, name), installed(&binary(from), from, &new, true), "{name}");
+    }
+    assert_eq!(content(&adopted, "etc/glued"), expected(&glued, short, false));
+    assert_eq!(content(&adopted, "share/doc"), own.as_bytes(), "it is not a prefix there");
+    assert!(adopted.report.conda.iter().all(super::Package::is_whole), "{:?}", adopted.report);
+    assert!(adopted.report.unfixable.is_empty());
+}
+
+#[test]
+fn changed_files_and_files_of_nobody_keep_what_they_have() {
+    let long = "/home/builder/placeholder/of/sixty/bytes/xxxxxxxxxxxxxxxxxxx";
+    let mut prefix = Prefix::new();
+    let old = prefix.text();
+    let original = format!("\0{long}/lib\0code code\0").into_bytes();
+    prefix.file("one", "lib/patched.so", &original, Some((long, true)));
+    let mut patched = installed(&original, long, &old, true);
+    let at = patched.len() - 3;
+    patched[at] = b'!';
+    prefix.write("lib/patched.so", &patched);
+    prefix.file("one", "lib/replaced.so", &original, Some((long, true)));
+    prefix.write("lib/replaced.so", format!("\0{old}/own\0more"));
+    prefix.file("one", "lib/deleted.so", &original, Some((long, true)));
+    fs::remove_file(prefix.path().join("lib/deleted.so")).unwrap();
+    prefix.write("lib/own.so", format!("\0{old}/a:{old}\0\0\0\0x{old}2\0"));
+    prefix.write("bin/script", format!("#!{old}/bin/python3 -E\nimport x # {old}\n"));
+    prefix.file("two", "share/both", b"of two", None);
+    prefix.file("three", "share/both", b"of three", None);
+
+    let adopted = prefix.adopt(&AdoptOptions::default());
+    let new = placeholder(long.len());
+    assert_eq!(adopted.placeholder, new);
+    let mut expected = installed(&original, long, &new, true);
+    expected[at] = b'!';
+    assert_eq!(content(&adopted, "lib/patched.so"), expected, "there is still the package's room");
+    assert_eq!(content(&adopted, "lib/replaced.so"), format!("\0{old}/own\0more").as_bytes());
+    let script = format!("#!{new}/bin/python3 -E\nimport x # {new}\n");
+    assert_eq!(String::from_utf8(content(&adopted, "bin/script")).unwrap(), script);
+    let report = &adopted.report;
+    let unfixable: Vec<_> = report.unfixable.iter().map(|it| (it.file.as_str(), it.room)).collect();
+    assert_eq!(unfixable, [("lib/own.so", old.len()), ("lib/replaced.so", old.len())]);
+    let one = report.conda.iter().find(|it| it.name == "one").unwrap();
+    assert_eq!(
+        one.changed.iter().map(|it| it.file.as_str()).collect::<Vec<_>>(),
+        ["lib/patched.so", "lib/replaced.so"]
+    );
+    assert_eq!(one.missing, ["lib/deleted.so"]);
+    assert_eq!(report.clobbered[0].packages, ["three", "two"]);
+    assert_eq!(report.clobbered[0].is_of.as_deref(), Some("three"));
+    let two = report.conda.iter().find(|it| it.name == "two").unwrap();
+    assert_eq!(two.changed[0].by.as_deref(), Some("three"));
+
+    let limited = prefix.adopt(&AdoptOptions { compiled: Compiled::Limit, ..AdoptOptions::default() });
+    let new = placeholder(old.len());
+    assert_eq!(limited.placeholder, new);
+    assert_eq!(content(&limited, "lib/own.so"), format!("\0{new}/a:{new}\0\0\0\0x{old}2\0").as_bytes());
+    assert!(limited.report.unfixable.is_empty());
+}
+
+#[test]
+fn a_long_placeholder_gives_scripts_their_long_form() {
+    let long = format!("/{}", "h".repeat(200));
+    let mut prefix = Prefix::new();
+    let old = prefix.text();
+    let script = format!("#!{long}/bin/python3.11 -s\nprint('{long}')\n");
+    prefix.file("one", "bin/tool", script.as_bytes(), Some((&long, false)));
+    prefix.write("bin/perl-tool", format!("#!{old}/bin/perl\n"));
+    let adopted = prefix.adopt(&AdoptOptions::default());
+    let new = &adopted.placeholder;
+    let expected = format!("#!/bin/sh\n'''exec' \"{new}/bin/python3.11\" -s \"$0\" \"$@\" #'''\nprint('{new}')\n");
+    assert_eq!(String::from_utf8(content(&adopted, "bin/tool")).unwrap(), expected);
+    assert_eq!(content(&adopted, "bin/perl-tool"), b"#!/usr/bin/env perl\n");
+
+    // And one that an installer has given that form is still the package's.
+    let mut other = Prefix::new();
+    other.file("one", "bin/tool", script.as_bytes(), Some((&long, false)));
+    let there = expected.replace(new.as_str(), &other.text());
+    other.write("bin/tool", &there);
+    other.packages[0].1[0].as_object_mut().unwrap().remove("sha256_in_prefix");
+    let adopted = other.adopt(&AdoptOptions::default());
+    assert!(adopted.report.conda[0].is_whole(), "{:?}", adopted.report.conda);
+    assert_eq!(String::from_utf8(content(&adopted, "bin/tool")).unwrap(), expected);
+}
+
+#[test]
+fn what_belongs_to_the_machine_stays_behind() {
+    let prefix = Prefix::new();
+    for name in ["pkgs/urls.txt", "envs/x/conda-meta/history", ".cache/x", ".trash/x", "lib/x.so.c~", "conda-meta/pixi"]
+    {
+        prefix.write(name, "x");
+    }
+    prefix.write("conda-meta/history", "==> 2026-01-01 <==\n");
+    prefix.write("bin/activate", "_ENVBUILD_PREFIX=x");
+    prefix.write("lib/envs/kept", "x");
+    let adopted = prefix.adopt(&AdoptOptions::default());
+    let files = adopted.entries.iter().filter(|(_, it)| **it != Entry::Folder).map(|(name, _)| name.as_slice());
+    assert_eq!(files.collect::<Vec<_>>(), [&b"lib/envs/kept"[..]]);
+    assert_eq!(adopted.report.left_behind, [".cache", "envs", "pkgs"]);
+    let variables = [("A".to_owned(), format!("{0}/x:{0}2", prefix.text()))].into();
+    let expected = format!("{}/x:{}2", adopted.placeholder, prefix.text());
+    assert_eq!(adopted.variables(variables)["A"], expected);
+    assert!(adopt(Path::new("/"), &AdoptOptions::default()).is_err());
+}

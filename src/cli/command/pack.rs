@@ -1,0 +1,108 @@
+//! `pack`: environments of the project, or a prefix that lies anywhere.
+
+use std::path::{Path, PathBuf};
+
+use super::{World, run_stage};
+use crate::{
+    adopt::{self, AdoptOptions, Compiled, Editables, Filters},
+    archive,
+    base::Cancel,
+    cli::{
+        Exit,
+        args::{Format, PackArgs},
+        project::{UsageError, jobs},
+        signals, ui,
+    },
+    exec::{Children, Machine},
+    install, needs,
+    pack::{self, PackRequest},
+    plan::{Kind, Stage},
+};
+
+pub(in crate::cli) fn pack(world: &World, args: PackArgs) -> miette::Result<Exit> {
+    match &args.prefix {
+        Some(prefix) => of_prefix(world, &args, prefix),
+        None => run_stage(world, args.run, Stage::Kind(Kind::Pack)),
+    }
+}
+
+/// Packs a prefix that anybody may have made.
+fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Exit> {
+    let prefix = world.path(prefix);
+    let prefix = std::path::absolute(&prefix).unwrap_or(prefix);
+    let cancel = Cancel::new();
+    signals::watch(cancel.clone(), Children::default(), || {});
+    let machine = Machine::probe();
+    let threads = jobs(&args.run.how, &machine);
+    let editables = match (args.ignore_editable, args.include_editable) {
+        (true, _) => Editables::LeaveOut,
+        (_, true) => Editables::Include,
+        _ => Editables::Refuse,
+    };
+    let options = AdoptOptions {
+        filters: Filters::new(&args.filters.0)?,
+        editables,
+        compiled: if args.short_prefix { Compiled::Limit } else { Compiled::Keep },
+        threads: threads as usize,
+    };
+    let mut adopted = adopt::adopt(&prefix, &options)?;
+    let goal = Goal::of(world, args, &adopted.name, &adopted.platform)?;
+    let variables = adopted.variables(install::variables(&prefix)?);
+    let needs = needs::of_entries(&adopted.entries)?;
+    let packed = pack::pack(PackRequest {
+        entries: std::mem::take(&mut adopted.entries),
+        placeholder: &adopted.placeholder,
+        dest_prefix: None,
+        foreign: &[],
+        needs: &needs.to_bytes(),
+        more: &[],
+        archive: &goal.file,
+        format: goal.format,
+        arcroot: "",
+        split: None,
+        level: goal.level,
+        threads,
+        name: &adopted.name,
+        platform: &adopted.platform,
+        variables: &variables,
+        progress: &|_| {},
+        cancel: &cancel,
+    })?;
+    ui::adopted_text(&adopted, &goal.file, &packed, &world.global);
+    if args.run.format == Format::Json {
+        ui::adopted_json(&adopted, &goal.file, &packed)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Where an archive goes, and how.
+struct Goal {
+    file: PathBuf,
+    format: archive::Format,
+    level: Option<i32>,
+}
+
+impl Goal {
+    /// The file that was named, whose ending says the format; otherwise one in the current folder.
+    fn of(world: &World, args: &PackArgs, name: &str, platform: &str) -> Result<Self, UsageError> {
+        let file = args.output.clone().unwrap_or_else(|| format!("{name}-{platform}.tar.zst").into());
+        let file = world.path(&file);
+        let of_name = |it: &std::ffi::OsStr| archive::Format::of_file_name(&it.to_string_lossy());
+        let Some(format) = file.file_name().and_then(of_name) else { return Err(UsageError::Ending(file)) };
+        if !args.force && file.symlink_metadata().is_ok() {
+            return Err(UsageError::Exists(file));
+        }
+        if let Some(level) = args.level
+            && !format.levels().is_some_and(|it| it.contains(&level))
+        {
+            let levels = format.levels().map(|it| format!("{} to {}", it.start(), it.end()));
+            return Err(UsageError::Level {
+                level,
+                format: format.name(),
+                levels: levels.unwrap_or("none".to_owned()),
+            });
+        }
+        let usual = (format == archive::Format::TarZst).then_some(crate::cli::project::PACK_LEVEL);
+        Ok(Self { file, format, level: args.level.or(usual) })
+    }
+}
