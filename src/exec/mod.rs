@@ -37,7 +37,7 @@ mod survey;
 mod target;
 mod worker;
 
-pub use backup::{Saved, backup};
+pub use backup::{BackupRequest, Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
 pub use bundles::unbundle;
 pub use check::{Checked, check};
