@@ -198,6 +198,7 @@ impl Bench {
     ) -> PathBuf {
         let goal = self.path(name);
         pack(PackRequest {
+            since: None,
             entries,
             placeholder,
             dest_prefix: None,
