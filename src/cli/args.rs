@@ -137,6 +137,18 @@ pub(super) struct PackArgs {
     /// Compress at this level (default: 7 for tar.zst, the usual one for others)
     #[arg(long, value_name = "N", requires = "prefix")]
     pub(super) level: Option<i32>,
+    /// Put everything into this folder of the archive
+    #[arg(long, value_name = "DIR", requires = "prefix", default_value = "", hide_default_value = true)]
+    pub(super) arcroot: String,
+    /// Write this absolute path into the files, so that the environment can be mounted or unpacked there and used as it is
+    #[arg(long, value_name = "PATH", requires = "prefix")]
+    pub(super) dest_prefix: Option<String>,
+    /// Cut the archive into parts of this size, such as 2G: FILE.000, FILE.001 and so on
+    #[arg(long, value_name = "SIZE", requires = "prefix", value_parser = size)]
+    pub(super) split: Option<u64>,
+    /// Fail when the environment needs something that this target does not have, as in `check --target`
+    #[arg(long, value_name = "NAME", requires = "prefix")]
+    pub(super) target: Option<String>,
     #[command(flatten)]
     pub(super) filters: Patterns,
     /// Leave out packages that are installed in editable mode
@@ -149,6 +161,11 @@ pub(super) struct PackArgs {
     /// PREFIX
     #[arg(long, requires = "prefix")]
     pub(super) short_prefix: bool,
+}
+
+/// A number of bytes, with a unit or without.
+fn size(text: &str) -> Result<u64, String> {
+    crate::manifest::bytes(text).ok_or_else(|| "it is a whole number with K, M, G or T after it, as in 2G".to_owned())
 }
 
 /// How to run.

@@ -10,7 +10,7 @@ use rattler_conda_types::RepoDataRecord;
 use super::{Context, ExecError, environment, pip};
 use crate::{
     archive::Format,
-    base::{Cancel, FsError, Scratch, fs},
+    base::{Cancel, FsError, Progress, Scratch, fs},
     fetch::{self, FetchRequest, SourceRef},
     image::{self, BundleRequest, Bundled},
     lock::{self, RelativeChannel},
@@ -141,7 +141,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<Packed,
         name: &unbundled.name,
         platform: &unbundled.platform,
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel,
     });
     Ok(packed?)

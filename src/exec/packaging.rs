@@ -4,10 +4,12 @@
 use super::{
     Context, ExecError, Job,
     bundles::{BUNDLE, bundle},
-    environment,
+    environment, stated, target,
 };
 use crate::{
     archive::Format,
+    base::Progress,
+    export::Contents,
     image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
@@ -37,6 +39,10 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let variables = image::variables(&image.entries)?;
+    let contents = Contents::of_lock(&environment.name, context.workspace.platform, &context.channel_names(), &records);
+    let stated = stated::stated(&image.entries, contents)?;
+    // Before anything is sent anywhere.
+    target::require_target(context, environment, &stated.needs, &[])?;
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
         since: None,
@@ -44,8 +50,8 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         placeholder: &image.placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),
         foreign: &image.foreign,
-        needs: b"{}\n",
-        more: &[],
+        needs: &stated.needs.to_bytes(),
+        more: &stated.lists,
         archive: &archive,
         format,
         arcroot: "",
@@ -55,7 +61,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel: &context.cancel,
     })?;
     let Some(Piece { digest, sha256, bytes, .. }) = packed.pieces.into_iter().next() else {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     archive::Format,
-    base::{Cancel, Digest},
+    base::{Cancel, Digest, Progress},
     tree::{Digests, Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
 };
 
@@ -54,8 +54,8 @@ pub struct PackRequest<'a> {
     pub platform: &'a str,
     /// Environment variables that activation sets; values may hold the placeholder.
     pub variables: &'a BTreeMap<String, String>,
-    /// Is told how many bytes of the files are read, of those that [`Totals`] told.
-    pub progress: &'a (dyn Fn(u64) + Sync),
+    /// Is told how many bytes of the files are written.
+    pub progress: Progress<'a>,
     /// When it is raised, nothing is left behind.
     pub cancel: &'a Cancel,
 }

@@ -6,11 +6,11 @@ use rattler_conda_types::Subdir;
 
 use super::{World, host_libraries};
 use crate::{
-    base::Cancel,
+    base::{Cancel, Progress},
     cli::{Exit, args::UnpackArgs, signals, ui},
     exec::{self, Children},
     image, solve,
-    unpack::{self, Machine, Progress, RelocateRequest, UnpackRequest, VerifyRequest},
+    unpack::{self, Machine, RelocateRequest, UnpackRequest, VerifyRequest},
 };
 
 pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result<Exit> {
