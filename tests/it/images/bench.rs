@@ -201,6 +201,7 @@ impl Bench {
             entries,
             placeholder,
             dest_prefix: None,
+            since: None,
             foreign,
             needs: b"{}\n",
             more: &[],
