@@ -202,6 +202,7 @@ impl Bench {
             entries,
             placeholder,
             dest_prefix: None,
+            since: None,
             foreign,
             needs: b"{}\n",
             more: &[],
