@@ -128,6 +128,9 @@ pub(super) struct PackArgs {
     /// The archive to write, whose name's ending says its format (default: NAME-PLATFORM.tar.zst)
     #[arg(short, long, value_name = "FILE", requires = "prefix")]
     pub(super) output: Option<PathBuf>,
+    /// Make an update: only what this archive, or environment that was unpacked, does not have
+    #[arg(long, value_name = "OLD", requires = "prefix")]
+    pub(super) since: Option<PathBuf>,
     /// Replace the archive if it is there
     #[arg(long, requires = "prefix")]
     pub(super) force: bool,

@@ -125,6 +125,7 @@ fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, archive: &Path) -> R
         foreign: &[],
         needs: &needs,
         more: &[],
+        since: None,
         archive,
         format: archive::Format::TarZst,
         arcroot: "",

@@ -37,6 +37,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let archive = context.archive(environment, node.part);
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
+        since: None,
         entries: pack::of_prefix(&staging)?,
         placeholder: &placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),

@@ -9,12 +9,13 @@ use super::{
     contents::{self, Additions},
     error::PackError,
     scripts::Scripts,
+    since,
     write::{Piece, write},
 };
 use crate::{
     archive::Format,
     base::{Cancel, Digest},
-    tree::{Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
+    tree::{Digests, Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
 };
 
 /// What to pack, and where to.
@@ -33,6 +34,8 @@ pub struct PackRequest<'a> {
     pub needs: &'a [u8],
     /// More files for the folder `conda-meta/envbuild`.
     pub more: &'a [(String, Vec<u8>)],
+    /// The tree for which the archive is an update: only what that tree does not have goes into it.
+    pub since: Option<&'a Digests>,
     /// The archive to write; its checksum goes beside it, with `.sha256` added to the name.
     pub archive: &'a Path,
     /// Its format.
@@ -99,7 +102,11 @@ pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
         needs: request.needs,
         more: request.more,
     };
-    let (entries, tree) = contents::complete(entries, &additions)?;
+    let (mut entries, digests) = contents::complete(entries, &additions)?;
+    let tree = Digest::of(digests.to_bytes());
+    if let Some(old) = request.since {
+        since::only_new(&mut entries, &digests, old);
+    }
     let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
     let pieces = write(&entries, &request)?;
     Ok(Packed { pieces, files, tree })

@@ -17,6 +17,7 @@ use crate::{
     install, needs,
     pack::{self, PackRequest},
     plan::{Kind, Stage},
+    unpack,
 };
 
 pub(in crate::cli) fn pack(world: &World, args: PackArgs) -> miette::Result<Exit> {
@@ -53,6 +54,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let needs = needs::of_entries(&adopted.entries)?;
+    let since = args.since.as_ref().map(|old| unpack::digests_of(&world.path(old))).transpose()?;
     let packed = pack::pack(PackRequest {
         entries: std::mem::take(&mut adopted.entries),
         placeholder: &adopted.placeholder,
@@ -60,6 +62,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         foreign: &[],
         needs: &needs.to_bytes(),
         more: &[],
+        since: since.as_ref(),
         archive: &goal.file,
         format: goal.format,
         arcroot: "",
