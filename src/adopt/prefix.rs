@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     base::{Cancel, Scratch},
-    tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, placeholder},
+    tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, PLACEHOLDER_MIN, placeholder},
 };
 
 /// What to adopt of a prefix, and how.
@@ -282,7 +282,9 @@ fn room(entries: &Entries, claims: &Claims<'_>, reads: &BTreeMap<Vec<u8>, Read>,
     let there = claims.iter().filter(|(name, _)| entries.contains_key(*name)).flat_map(|(_, claims)| claims);
     let of_packages = there.filter_map(|it| it.placeholder()).filter(|(_, mode)| *mode == FileMode::Binary);
     let of_packages = of_packages.map(|(text, _)| text.len()).min();
-    let own = reads.values().filter_map(|it| it.fix.room(false)).min().filter(|_| compiled == Compiled::Limit);
+    // Where there is room for less than the shortest placeholder, a limit for all would help nobody.
+    let own = reads.values().filter_map(|it| it.fix.room(false)).filter(|it| *it >= PLACEHOLDER_MIN);
+    let own = own.min().filter(|_| compiled == Compiled::Limit);
     [Some(PLACEHOLDER_MAX), of_packages, own].into_iter().flatten().min().unwrap_or(PLACEHOLDER_MAX)
 }
 
