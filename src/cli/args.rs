@@ -298,6 +298,12 @@ pub(super) struct BackupArgs {
     /// Run SCRIPT in the environment that the drill makes; bash runs what has no `#!` line
     #[arg(long, value_name = "SCRIPT")]
     pub(super) test: Option<PathBuf>,
+    /// Leave out packages that are installed in editable mode
+    #[arg(long, conflicts_with = "include_editable")]
+    pub(super) ignore_editable: bool,
+    /// Put the sources of such packages where an ordinary install would put them
+    #[arg(long)]
+    pub(super) include_editable: bool,
     /// Use N threads (default: one for each processor)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) jobs: Option<u32>,
