@@ -46,6 +46,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         editables,
         compiled: if args.short_prefix { Compiled::Limit } else { Compiled::Keep },
         threads: threads as usize,
+        cancel: cancel.clone(),
     };
     // What was named is looked at before all files are.
     let named = args.output.as_ref().map(|file| Goal::at(world.path(file), args)).transpose()?;
