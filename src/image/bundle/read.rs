@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rattler_conda_types::{MatchSpec, ParseStrictness, RepoDataRecord, Subdir, package::DistArchiveIdentifier};
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         Ok(RepoDataRecord { package_record: package.record.clone(), identifier, url, channel: package.channel.clone() })
     }
 
-    fn extract(&self, package: &Package, folder: &PathBuf) -> Result<(), ImageError> {
+    fn extract(&self, package: &Package, folder: &Path) -> Result<(), ImageError> {
         let fail = |reason: String| ImageError::Fetch { package: package.path.clone(), reason };
         fs::create_dir_all(folder)?;
         let extracted = if package.path.ends_with(".conda") {
