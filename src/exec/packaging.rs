@@ -22,10 +22,6 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     environment::verify(context, &records)?;
     let archive = context.archive(environment, node.part);
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
-    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
-        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &archive)?;
-        return Ok(Output::Archive { digest, sha256, bytes, file });
-    }
     let mut image = image::image(
         &context.rt,
         &ImageRequest {
@@ -43,6 +39,10 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let stated = stated::stated(&image.entries, contents)?;
     // Before anything is sent anywhere.
     target::require_target(context, environment, &stated.needs, &[])?;
+    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
+        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &stated, &archive)?;
+        return Ok(Output::Archive { digest, sha256, bytes, file });
+    }
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
         since: None,
