@@ -8,9 +8,11 @@
 pub mod activation;
 pub mod archive;
 pub mod base;
+pub mod bytecode;
 pub mod conda;
 pub mod elf;
 pub mod http;
+pub mod pkgcache;
 pub mod rt;
 pub mod tree;
 
@@ -33,6 +35,7 @@ pub mod build;
 pub mod channel;
 pub mod export;
 pub mod fetch;
+pub mod image;
 pub mod install;
 pub mod lock;
 pub mod needs;

@@ -23,6 +23,11 @@ impl FsError {
         Self { verb, path: path.into(), why: source }
     }
 
+    /// What the error is about.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The kind of the operating system's error.
     pub fn kind(&self) -> io::ErrorKind {
         self.why.kind()

@@ -145,7 +145,8 @@ pub(super) struct PackArgs {
     /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
     #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
     pub(super) include_editable: bool,
-    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than PREFIX
+    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than
+    /// PREFIX
     #[arg(long, requires = "prefix")]
     pub(super) short_prefix: bool,
 }
@@ -192,8 +193,8 @@ pub(super) struct CheckArgs {
     /// An environment of the project, the prefix of one anywhere, or an archive of `envbuild pack`
     #[arg(value_name = "ENV|PREFIX|ARCHIVE")]
     pub(super) what: PathBuf,
-    /// Look at every executable and library, and hold what they need against this machine: a target of project.toml, what
-    /// it has, as `__glibc=2.17,__cuda=12.3`, or `this-machine`
+    /// Look at every executable and library, and hold what they need against this machine: a target of project.toml,
+    /// what it has, as `__glibc=2.17,__cuda=12.3`, or `this-machine`
     #[arg(long, value_name = "NAME|VIRTUAL=VERSION")]
     pub(super) target: Option<String>,
     /// Look for builds that would fit in no channel that needs the network
@@ -297,6 +298,12 @@ pub(super) struct BackupArgs {
     /// Run SCRIPT in the environment that the drill makes; bash runs what has no `#!` line
     #[arg(long, value_name = "SCRIPT")]
     pub(super) test: Option<PathBuf>,
+    /// Leave out packages that are installed in editable mode
+    #[arg(long, conflicts_with = "include_editable")]
+    pub(super) ignore_editable: bool,
+    /// Put the sources of such packages where an ordinary install would put them
+    #[arg(long)]
+    pub(super) include_editable: bool,
     /// Use N threads (default: one for each processor)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) jobs: Option<u32>,

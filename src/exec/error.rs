@@ -15,6 +15,7 @@ use crate::{
     fetch::FetchError,
     fingerprint::FingerprintError,
     host::HostErrors,
+    image::ImageError,
     install::InstallError,
     ledger::LedgerError,
     lock::LockError,
@@ -211,6 +212,10 @@ pub enum ExecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Ledger(#[from] LedgerError),
+    /// What makes a tree of packages.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] ImageError),
     /// The packer.
     #[error(transparent)]
     #[diagnostic(transparent)]

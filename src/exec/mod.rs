@@ -4,6 +4,7 @@
 
 mod backup;
 mod build;
+mod bundles;
 mod check;
 mod clone;
 mod context;
@@ -36,8 +37,9 @@ mod survey;
 mod target;
 mod worker;
 
-pub use backup::{Saved, backup};
+pub use backup::{BackupRequest, Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
+pub use bundles::unbundle;
 pub use check::{Checked, check};
 pub use clone::{Cloned, clone};
 pub use context::{Context, LockPolicy, Settings};

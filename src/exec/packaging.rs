@@ -1,13 +1,16 @@
-//! An archive: the locked packages are installed once more, aside, into files that name a placeholder as their prefix,
-//! so that nothing of this machine is in the archive and the same lock gives the same bytes anywhere.
+//! An archive: the locked packages go from the package cache into it, with a placeholder for the prefix in their files, so
+//! that nothing of this machine is in the archive and the same lock gives the same bytes anywhere. No prefix need exist.
 
-use super::{Context, ExecError, Job, environment};
+use super::{
+    Context, ExecError, Job,
+    bundles::{BUNDLE, bundle},
+    environment,
+};
 use crate::{
     archive::Format,
-    install::{self, InstallRequest},
+    image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
-    tree::{PLACEHOLDER_MAX, placeholder},
 };
 
 pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
@@ -15,33 +18,32 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let environment = &context.workspace.environments[node.subject];
     let records = environment::records(context, environment)?;
     environment::verify(context, &records)?;
-    let prefix = context.store.prefix(&environment.name);
-    let length = install::shortest_placeholder(&prefix)?.map_or(PLACEHOLDER_MAX, |it| it.min(PLACEHOLDER_MAX));
-    let placeholder = placeholder(length);
-    let scratch = context.scratch()?;
-    let staging = scratch.path().join("prefix");
-    let python = prefix.join("bin/python");
-    install::install(
+    let archive = context.archive(environment, node.part);
+    let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
+    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
+        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &archive)?;
+        return Ok(Output::Archive { digest, sha256, bytes, file });
+    }
+    let mut image = image::image(
         &context.rt,
-        &InstallRequest {
-            prefix: &staging,
-            target_prefix: Some(placeholder.as_ref()),
-            platform: context.workspace.platform,
+        &ImageRequest {
             records: &records,
             specs: &environment::specs(environment),
+            platform: context.workspace.platform,
             cache: &context.packages(),
+            kept: &context.settings.cache.join("bytecode"),
+            interpreter: None,
             network: context.settings.network,
-            interpreter: python.is_file().then_some(python.as_path()),
         },
     )?;
-    let archive = context.archive(environment, node.part);
+    let variables = image::variables(&image.entries)?;
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
         since: None,
-        entries: pack::of_prefix(&staging)?,
-        placeholder: &placeholder,
+        entries: std::mem::take(&mut image.entries),
+        placeholder: &image.placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),
-        foreign: std::slice::from_ref(&staging),
+        foreign: &image.foreign,
         needs: b"{}\n",
         more: &[],
         archive: &archive,
@@ -52,11 +54,10 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         threads: context.settings.cpus.max(1),
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
-        variables: &install::variables(&prefix)?,
+        variables: &variables,
         progress: &|_| {},
         cancel: &context.cancel,
     })?;
-    let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
     let Some(Piece { digest, sha256, bytes, .. }) = packed.pieces.into_iter().next() else {
         unreachable!("an archive that is not split is one file")
     };

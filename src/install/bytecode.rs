@@ -1,27 +1,21 @@
 //! Bytecode of pure Python packages. rattler's installer compiles none, and on a network file system every start of
-//! Python feels it. The files validate by nothing (`unchecked-hash`) and name no absolute path, so that the same
-//! packages give the same bytes wherever and whenever they are installed.
+//! Python feels it.
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    process::{Output, Stdio},
-};
+use std::path::{Path, PathBuf};
 
 use rattler::install::PythonInfo;
 use rattler_conda_types::{
     PrefixRecord, Subdir,
     prefix_record::{PathType, PathsEntry},
 };
+use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{InstallRequest, error::InstallError, prefix};
 use crate::{
-    base::{FsError, Scratch, fs},
+    base::{FsError, Scratch},
+    bytecode::{Compiler, is_compiled, target},
     rt::Rt,
 };
-
-/// The first Python whose `compileall` strips a prefix and reads a list of files.
-const OLDEST: (u64, u64) = (3, 9);
 
 /// Compiles what is not compiled yet and notes the files in the packages' records, so that they go when the package goes:
 /// nothing else would ever notice that such a file is stale. Gives the number of files written. A prefix for another
@@ -32,7 +26,7 @@ pub(super) fn compile(rt: &Rt, request: &InstallRequest<'_>) -> Result<usize, In
     let python = &python.repodata_record.package_record;
     let Ok(info) = PythonInfo::from_python_record(python, request.platform) else { return Ok(0) };
     let runs_here = request.interpreter.is_some() || Subdir::current() == Some(request.platform);
-    if info.short_version < OLDEST || !runs_here {
+    if !is_compiled(info.short_version) || !runs_here {
         return Ok(0);
     }
     let mut stale: Vec<(PrefixRecord, Vec<PathBuf>)> = Vec::new();
@@ -47,11 +41,9 @@ pub(super) fn compile(rt: &Rt, request: &InstallRequest<'_>) -> Result<usize, In
     if stale.is_empty() {
         return Ok(0);
     }
-    let compiler = Compiler {
-        interpreter: request.interpreter.map_or_else(|| request.prefix.join(&info.path), Path::to_owned),
-        wanted: format!("{}.{}", info.short_version.0, info.short_version.1),
-        scratch: Scratch::inside(&prefix::meta(request.prefix))?,
-    };
+    let interpreter = request.interpreter.map_or_else(|| request.prefix.join(&info.path), Path::to_owned);
+    let scratch = Scratch::inside(&prefix::meta(request.prefix))?;
+    let compiler = Compiler::new(&interpreter, info.short_version, scratch.path());
     let tag = compiler.tag(rt)?;
     for (record, sources) in &mut stale {
         // A package may bring bytecode of its own; it is linked to the package cache and stays.
@@ -62,7 +54,8 @@ pub(super) fn compile(rt: &Rt, request: &InstallRequest<'_>) -> Result<usize, In
         };
         sources.retain(|source| !brought(source));
     }
-    compiler.run(rt, request.prefix, stale.iter().flat_map(|(_, sources)| sources))?;
+    // Each package by itself, so that its bytecode does not depend on what else is installed.
+    stale.par_iter().try_for_each(|(_, sources)| compiler.run(rt, request.prefix, sources.iter()))?;
     let mut written = 0;
     for (mut record, sources) in stale {
         let targets = sources.iter().map(|source| target(source, &tag));
@@ -91,12 +84,6 @@ fn compiled(record: &PrefixRecord, prefix: &Path) -> bool {
     entries.peek().is_some() && entries.all(|entry| prefix.join(&entry.relative_path).is_file())
 }
 
-/// Where the bytecode of a source goes.
-fn target(source: &Path, tag: &str) -> PathBuf {
-    let stem = source.file_stem().unwrap_or_default().to_string_lossy();
-    source.with_file_name("__pycache__").join(format!("{stem}.{tag}.pyc"))
-}
-
 fn note(record: &mut PrefixRecord, targets: Vec<PathBuf>, prefix: &Path) -> Result<(), InstallError> {
     let PrefixRecord { paths_data, files, .. } = record;
     files.retain(|file| !targets.contains(file));
@@ -117,65 +104,4 @@ fn note(record: &mut PrefixRecord, targets: Vec<PathBuf>, prefix: &Path) -> Resu
     }
     let path = prefix::meta(prefix).join(record.file_name());
     record.write_to_path(&path, true).map_err(|source| FsError::new("write", path, source).into())
-}
-
-struct Compiler {
-    interpreter: PathBuf,
-    wanted: String,
-    scratch: Scratch,
-}
-
-impl Compiler {
-    /// The tag in the names of bytecode files, such as `cpython-312`.
-    fn tag(&self, rt: &Rt) -> Result<String, InstallError> {
-        let ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.cache_tag)";
-        let output = self.python(rt, &["-c", ask])?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        match text.trim().split_once(' ') {
-            Some((version, tag)) if version == self.wanted => Ok(tag.to_owned()),
-            Some((version, _)) => Err(self.failed(&format!("it is Python {version}"))),
-            None => Err(self.failed(&String::from_utf8_lossy(&output.stderr))),
-        }
-    }
-
-    fn run<'a>(&self, rt: &Rt, prefix: &Path, sources: impl Iterator<Item = &'a PathBuf>) -> Result<(), InstallError> {
-        let list = self.scratch.path().join("sources");
-        let mut text = String::new();
-        for source in sources {
-            writeln!(text, "{}", prefix.join(source).display()).expect("a string takes any text");
-        }
-        fs::write_atomic(&list, text.as_bytes())?;
-        let (list, prefix) = (list.to_string_lossy(), prefix.to_string_lossy());
-        let arguments =
-            ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", "-s", &prefix, "-i", &list];
-        let output = self.python(rt, &arguments)?;
-        // Status 1 says that some file cannot be compiled: packages carry templates and code for other Pythons.
-        match output.status.code() {
-            Some(0 | 1) => Ok(()),
-            _ => Err(self.failed(&format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))),
-        }
-    }
-
-    /// Runs the interpreter without the caller's variables, user packages and `.pth` files. `-I` would drop the hash seed
-    /// with the other variables, and the order of set constants in bytecode depends on it.
-    fn python(&self, rt: &Rt, arguments: &[&str]) -> Result<Output, InstallError> {
-        let mut command = tokio::process::Command::new(&self.interpreter);
-        command
-            .args(["-B", "-s", "-S", "-X", "utf8"])
-            .args(arguments)
-            .env_clear()
-            .env("PYTHONHASHSEED", "0")
-            .current_dir(self.scratch.path())
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        rt.block_on(async move { command.output().await }).map_err(|error| self.failed(&error.to_string()))
-    }
-
-    fn failed(&self, reason: &str) -> InstallError {
-        InstallError::Bytecode {
-            interpreter: self.interpreter.clone(),
-            wanted: self.wanted.clone(),
-            reason: reason.trim().to_owned(),
-        }
-    }
 }

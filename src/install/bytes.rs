@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, io, path::Path};
 
 use rattler_conda_types::RepoDataRecord;
-use rattler_digest::{Sha256, Sha256Hash, compute_file_digest};
+use rattler_digest::Sha256Hash;
 
 use super::error::InstallError;
-use crate::base::FsError;
+use crate::{base::FsError, pkgcache};
 
 /// Reads the file of every `file://` record and compares it with the record's sha256. A package under `under`, the
 /// project's own channel, must have one; of other channels those are compared that have one.
@@ -31,9 +31,14 @@ pub fn verify(records: &[RepoDataRecord], under: &Path) -> Result<(), InstallErr
 }
 
 /// The sha256 of a package's file.
-pub(super) fn sha256(path: &Path) -> Result<Sha256Hash, InstallError> {
-    compute_file_digest::<Sha256>(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => InstallError::Gone(path.to_owned()),
-        _ => FsError::new("read", path, source).into(),
-    })
+fn sha256(path: &Path) -> Result<Sha256Hash, InstallError> {
+    pkgcache::sha256(path).map_err(gone)
+}
+
+/// A package's file that is not there is told as such.
+pub(super) fn gone(error: FsError) -> InstallError {
+    match error.kind() {
+        io::ErrorKind::NotFound => InstallError::Gone(error.path().to_owned()),
+        _ => error.into(),
+    }
 }

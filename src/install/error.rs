@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
-use crate::base::FsError;
+use crate::{base::FsError, bytecode::BytecodeError};
 
 /// The prefix could not be made, read or activated.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -99,4 +99,15 @@ pub enum InstallError {
         help("look at the path's permissions and at the free space of its disk")
     )]
     File(#[from] FsError),
+}
+
+impl From<BytecodeError> for InstallError {
+    fn from(error: BytecodeError) -> Self {
+        match error {
+            BytecodeError::Interpreter { interpreter, wanted, reason } => {
+                Self::Bytecode { interpreter, wanted, reason }
+            }
+            BytecodeError::File(error) => Self::File(error),
+        }
+    }
 }

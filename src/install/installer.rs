@@ -1,16 +1,12 @@
 //! Linking packages into a prefix with rattler's installer.
 
-use rattler::{
-    install::{Installer, TransactionOperation},
-    package_cache::PackageCache,
-};
-use rattler_cache::validation::ValidationMode;
+use rattler::install::{Installer, TransactionOperation};
 use rattler_conda_types::RepoDataRecord;
 
 use super::{InstallRequest, Installed, bytecode, bytes, error::InstallError, prefix};
 use crate::{
     base::{Network, with_causes},
-    http,
+    http, pkgcache,
     rt::Rt,
 };
 
@@ -32,7 +28,7 @@ pub fn install(rt: &Rt, request: &InstallRequest<'_>) -> Result<Installed, Insta
     if repaired {
         prefix::wipe(prefix)?;
     }
-    let records = with_hashes(request.records)?;
+    let records = pkgcache::with_hashes(request.records).map_err(bytes::gone)?;
     prefix::mark(prefix)?;
     let mut installed = rt.block_on(link(request, records))?;
     prefix::remove_rests(prefix)?;
@@ -45,35 +41,16 @@ pub fn install(rt: &Rt, request: &InstallRequest<'_>) -> Result<Installed, Insta
     Ok(installed)
 }
 
-/// The package cache knows packages by name, version and build, and tells two of them apart by their sha256 alone: a
-/// `file://` package whose channel states none gets the one of its file.
-fn with_hashes(records: &[RepoDataRecord]) -> Result<Vec<RepoDataRecord>, InstallError> {
-    let mut records = records.to_vec();
-    for record in &mut records {
-        if record.package_record.sha256.is_none()
-            && record.url.scheme() == "file"
-            && let Ok(path) = record.url.to_file_path()
-        {
-            record.package_record.sha256 = Some(bytes::sha256(&path)?);
-        }
-    }
-    Ok(records)
-}
-
 async fn link(request: &InstallRequest<'_>, records: Vec<RepoDataRecord>) -> Result<Installed, InstallError> {
     let failed = |error: &dyn std::error::Error| InstallError::Failed {
         prefix: request.prefix.to_owned(),
         reason: with_causes(error),
     };
-    // Installed files are hard links into the cache: whoever writes into a prefix writes into the cache as well. A package
-    // whose files are not what it says they are is extracted again before it gets anywhere else.
-    let cache = PackageCache::new_layered([request.cache], false, ValidationMode::Full);
-    if request.network == Network::Offline {
-        let index = cache.index().await.map_err(|error| failed(&error))?;
-        let mut remote = records.iter().filter(|record| record.url.scheme() != "file");
-        if let Some(record) = remote.find(|record| !index.contains_url(&record.package_record, &record.url)) {
-            return Err(InstallError::Offline { url: record.url.to_string() });
-        }
+    let cache = pkgcache::open(request.cache);
+    if request.network == Network::Offline
+        && let Some(url) = pkgcache::missing(&cache, &records).await.map_err(|error| failed(&error))?
+    {
+        return Err(InstallError::Offline { url: url.to_string() });
     }
     let mut installer = Installer::new()
         .with_target_platform(request.platform)

@@ -109,16 +109,18 @@ pub fn plan(workspace: &Workspace, goals: &[Goal]) -> Result<Plan, PlanError> {
         }
         let install = graph.add(Kind::Install, &environment.name, subject);
         graph.edge(lock, install, Edge::Input);
-        let mut last = install;
-        if environment.test.is_some() {
-            last = graph.add(Kind::Test, &environment.name, subject);
-            graph.edge(install, last, Edge::Input);
+        let test = environment.test.as_ref().map(|_| graph.add(Kind::Test, &environment.name, subject));
+        if let Some(test) = test {
+            graph.edge(install, test, Edge::Input);
         }
         for (part, format) in environment.packs.iter().enumerate() {
             let what = packed_as(&environment.name, format);
             let pack = graph.add_part(Kind::Pack, &what, subject, part);
-            graph.edge(install, pack, Edge::Input);
-            graph.edge(last, pack, Edge::Order);
+            // Packages go into it from the cache. What fails its test is not packed.
+            graph.edge(lock, pack, Edge::Input);
+            if let Some(test) = test {
+                graph.edge(test, pack, Edge::Order);
+            }
         }
     }
     Ok(graph.into_plan(goals))

@@ -8,7 +8,12 @@ use crate::support::{Project, repository};
 
 /// The fields in the tables of a section of the chapter "Commands".
 pub(crate) fn documented(section: &str) -> BTreeSet<String> {
-    let page = std::fs::read_to_string(repository().join("book/src/commands.md")).unwrap();
+    documented_in("commands.md", section)
+}
+
+/// The same of another chapter.
+pub(crate) fn documented_in(chapter: &str, section: &str) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(repository().join("book/src").join(chapter)).unwrap();
     let (_, rest) = page.split_once(&format!("\n## {section}\n")).expect("there is such a section");
     let section = rest.split("\n## ").next().unwrap();
     let table = section.lines().skip_while(|it| !it.starts_with("| field |")).skip(2);
@@ -102,7 +107,7 @@ fn why_names_what_a_node_waits_for_and_which_package_moved() {
     let waits = "waits for build:shout[libgreet_version=1.0.0] (dirty, recipe/src/shout.c changed)";
     assert!(text.contains("may have to run") && text.contains(waits), "{text}");
     let text = project.run(&["why", "pack:everyone-libgreet1.0.0"]).success().stdout;
-    assert!(text.contains("waits for install:everyone-libgreet1.0.0 (maybe, waits for lock:"), "{text}");
+    assert!(text.contains("waits for lock:everyone-libgreet1.0.0 (maybe, waits for build:"), "{text}");
 
     project.edit("recipes/shout/src/shout.c", "#include <no_such_header.h>", "#include <greet.h>");
     project.edit("recipes/shout/recipe.yaml", "version: 0.9.1", "version: 0.9.2");

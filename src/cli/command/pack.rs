@@ -46,8 +46,11 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         compiled: if args.short_prefix { Compiled::Limit } else { Compiled::Keep },
         threads: threads as usize,
     };
+    // What was named is looked at before all files are.
+    let named = args.output.as_ref().map(|file| Goal::at(world.path(file), args)).transpose()?;
     let mut adopted = adopt::adopt(&prefix, &options)?;
-    let goal = Goal::of(world, args, &adopted.name, &adopted.platform)?;
+    let usual = || world.path(format!("{}-{}.tar.zst", adopted.name, adopted.platform).as_ref());
+    let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let needs = needs::of_entries(&adopted.entries)?;
     let since = args.since.as_ref().map(|old| unpack::digests_of(&world.path(old))).transpose()?;
@@ -86,10 +89,8 @@ struct Goal {
 }
 
 impl Goal {
-    /// The file that was named, whose ending says the format; otherwise one in the current folder.
-    fn of(world: &World, args: &PackArgs, name: &str, platform: &str) -> Result<Self, UsageError> {
-        let file = args.output.clone().unwrap_or_else(|| format!("{name}-{platform}.tar.zst").into());
-        let file = world.path(&file);
+    /// A file, whose ending says the format.
+    fn at(file: PathBuf, args: &PackArgs) -> Result<Self, UsageError> {
         let of_name = |it: &std::ffi::OsStr| archive::Format::of_file_name(&it.to_string_lossy());
         let Some(format) = file.file_name().and_then(of_name) else { return Err(UsageError::Ending(file)) };
         if !args.force && file.symlink_metadata().is_ok() {

@@ -1,6 +1,6 @@
 //! `check --target`: what the files of an environment need, against what a machine has.
 
-use std::{io::Read as _, path::Path};
+use std::path::Path;
 
 use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, Subdir};
 
@@ -18,18 +18,13 @@ use crate::{
     },
     exec::{Market, machine, this_machine},
     manifest::closest,
-    needs::{self, Needs, Stream, unsaid, violations},
+    needs::{self, Needs, unsaid, violations},
     rt::Rt,
-    tree,
-    unpack::{self, Peeked, UnpackError},
     workspace::{self, Target},
 };
 
 /// The word for the machine that we are on.
 const HERE: &str = "this-machine";
-
-/// No list of needs is longer, in bytes.
-const LONGEST: u64 = 64 << 20;
 
 pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
     let word = args.target.as_deref().unwrap_or(HERE);
@@ -39,7 +34,7 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     let place = find(world, &args.what)?;
     let needs = match &place {
         Place::Prefix(prefix) => needs::of_folder(prefix)?,
-        Place::Archive(archive) => of_archive(archive)?,
+        Place::Archive(archive) => needs::of_archive(archive)?,
     };
     let target = match named {
         Some(target) => machine(&target, here)?,
@@ -56,28 +51,6 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
         ui::note(&format!("no build that would fit was looked for: {error}"));
     }
     Ok(if found.is_empty() { Exit::Success } else { Exit::Failure })
-}
-
-/// What an archive needs: as it says itself, and when it does not, read from all that it holds.
-fn of_archive(archive: &Path) -> miette::Result<Needs> {
-    let mut said = None;
-    let mut stream = Stream::new();
-    unpack::peek(archive, |name, entry| -> miette::Result<bool> {
-        match entry {
-            Peeked::Folder => {}
-            Peeked::Link(target) => stream.link(name, target),
-            Peeked::File(_, content) if name == tree::NEEDS.as_bytes() => {
-                let mut bytes = Vec::new();
-                let damaged = |source| UnpackError::Damaged { path: archive.to_owned(), source };
-                content.take(LONGEST).read_to_end(&mut bytes).map_err(damaged)?;
-                said = Needs::parse(&bytes).ok();
-                return Ok(said.is_none());
-            }
-            Peeked::File(size, content) => stream.file(name, size, content)?,
-        }
-        Ok(true)
-    })?;
-    Ok(said.unwrap_or_else(|| stream.finish()))
 }
 
 /// The target that a word names, or that it describes; nothing stands for the machine that we are on.

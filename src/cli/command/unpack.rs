@@ -9,7 +9,7 @@ use crate::{
     base::Cancel,
     cli::{Exit, args::UnpackArgs, signals, ui},
     exec::{self, Children},
-    solve,
+    image, solve,
     unpack::{self, Machine, Progress, RelocateRequest, UnpackRequest, VerifyRequest},
 };
 
@@ -29,6 +29,14 @@ pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result
 }
 
 fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {
+    if image::is_bundle(archive) {
+        let made = exec::unbundle(archive, prefix, cancel)?;
+        if !world.global.quiet {
+            ui::note(&format!("installed {} files of the bundle into {}", made.files, prefix.display()));
+        }
+        host_libraries::warn(prefix, &world.environment);
+        return Ok(Exit::Success);
+    }
     let machine = if args.ignore_platform { Machine::default() } else { machine() };
     let bar = ui::Bar::new("unpacking", &world.global);
     let progress = |done, total| bar.at(done, total);

@@ -65,6 +65,7 @@ pub(in crate::cli) fn adopted_text(adopted: &Adopted, file: &Path, packed: &Pack
     list("editable, and packed with their sources:", of(included), false);
     list("editable, and left out:", of(left), false);
     list("left behind, because they are no part of the environment:", report.left_behind.clone(), false);
+    list("linked in this prefix, with a run path that moves with them now:", report.relinked.clone(), false);
     let outside = |all: &[crate::adopt::Outside]| all.iter().map(|it| format!("{} -> {}", it.file, it.names)).collect();
     list("links that lead out of the environment:", outside(&report.outside_links), true);
     list("modules are imported from folders that stay behind:", outside(&report.outside_paths), true);
@@ -74,8 +75,8 @@ pub(in crate::cli) fn adopted_text(adopted: &Adopted, file: &Path, packed: &Pack
         format!("{} (room for {} bytes{of})", it.file, it.room)
     };
     list(
-        "compiled in this prefix, whose path they go on naming; build them in a prefix with a longer path, or limit all to \
-         short paths with --short-prefix:",
+        "compiled in this prefix, whose path they go on naming; build them in a prefix with a longer path, or limit \
+         all to short paths with --short-prefix:",
         report.unfixable.iter().map(unfixable).collect(),
         true,
     );

@@ -105,7 +105,7 @@ pub(super) fn rows() -> Vec<Row> {
                 "dirty  build:user  (host-environment/zlet changed)
                  maybe  lock:both  (waits for build:user)
                  maybe  install:both  (waits for lock:both)
-                 maybe  pack:both  (waits for install:both)
+                 maybe  pack:both  (waits for lock:both)
                  why  build:user  host-environment/zlet  1.0.0 [..] => 1.1.0 [..]",
             ),
         ),
@@ -114,7 +114,7 @@ pub(super) fn rows() -> Vec<Row> {
             |it| drop(it.run(&["lock", "--update", "both"]).success()),
             Then::RunsAndKeepsPackages(
                 "dirty  install:both  (package/zlet changed)
-                 maybe  pack:both  (waits for install:both)
+                 dirty  pack:both  (package/zlet changed)
                  why  install:both  package/zlet  1.0.0 [..] => 1.1.0 [..]",
             ),
         ),
@@ -139,7 +139,7 @@ pub(super) fn rows() -> Vec<Row> {
             Then::RunsAndKeepsPackages(
                 "dirty  lock:both  (spec/zlet >=1.2 is new, and 1 more)
                  maybe  install:both  (waits for lock:both)
-                 maybe  pack:both  (waits for install:both)",
+                 maybe  pack:both  (waits for lock:both)",
             ),
         ),
     ]

@@ -259,6 +259,6 @@ fn expand(line: &str, into: &mut BTreeSet<String>) {
     into.insert(format!("maybe  install:{environment}  (waits for lock:{environment})"));
     into.insert(format!("maybe  test:{environment}  (waits for install:{environment})"));
     if environment.starts_with("full") {
-        into.insert(format!("maybe  pack:{environment}  (waits for install:{environment})"));
+        into.insert(format!("maybe  pack:{environment}  (waits for lock:{environment})"));
     }
 }

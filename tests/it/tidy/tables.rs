@@ -4,12 +4,15 @@
 /// each other.
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
-    &["activation", "archive", "conda", "elf", "http", "manifest", "recipe", "tree"],
+    &["activation", "archive", "bytecode", "conda", "elf", "http", "manifest", "pkgcache", "recipe", "tree"],
     &["ledger", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
-    &["adopt", "backup", "build", "channel", "export", "fetch", "install", "lock", "needs", "pack", "solve", "unpack"],
+    &[
+        "adopt", "backup", "build", "channel", "export", "fetch", "image", "install", "lock", "needs", "pack", "solve",
+        "unpack",
+    ],
     &["exec"],
     &["run"],
     &["cli"],
@@ -20,8 +23,20 @@ pub(super) const LAYERS: &[&[&str]] = &[
 pub(super) const WRAPPERS: &[&str] = LAYERS[6];
 
 /// What those may name.
-pub(super) const UNDER_WRAPPERS: &[&str] =
-    &["activation", "archive", "base", "conda", "elf", "http", "ledger", "recipe", "rt", "tree"];
+pub(super) const UNDER_WRAPPERS: &[&str] = &[
+    "activation",
+    "archive",
+    "base",
+    "bytecode",
+    "conda",
+    "elf",
+    "http",
+    "ledger",
+    "pkgcache",
+    "recipe",
+    "rt",
+    "tree",
+];
 
 /// Plain values and helpers: any room.
 const ANY: &[&str] = &[""];
@@ -33,6 +48,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("bzip2", &["archive/"]),
     ("clap", &["cli/"]),
     ("console", &["cli/"]),
+    ("filetime", &["image/"]),
     ("flate2", &["archive/"]),
     ("globset", &["adopt/filter.rs", "needs/"]),
     ("hex", ANY),
@@ -42,26 +58,41 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("memchr", &["adopt/", "elf/", "needs/", "tree/"]),
     ("miette", ANY),
     ("petgraph", &["plan/graph.rs"]),
-    ("rattler", &["build/", "install/"]),
+    ("rattler", &["build/", "image/", "install/"]),
     ("rattler_build", &["build/", "recipe/"]),
     ("rattler_build_jinja", &["recipe/"]),
     ("rattler_build_recipe", &["build/", "recipe/"]),
     ("rattler_build_script", &["build/"]),
     ("rattler_build_types", &["build/", "recipe/"]),
     ("rattler_build_variant_config", &["recipe/"]),
-    ("rattler_cache", &["build/", "install/", "solve/"]),
+    ("rattler_cache", &["build/", "pkgcache.rs", "solve/"]),
     ("rattler_conda_types", ANY),
-    ("rattler_digest", &["adopt/", "backup/", "channel/", "conda/", "fetch/", "install/", "pack/"]),
+    (
+        "rattler_digest",
+        &["adopt/", "backup/", "channel/", "conda/", "fetch/", "image/", "install/", "pack/", "pkgcache.rs"],
+    ),
     ("rattler_index", &["channel/"]),
     ("rattler_lock", &["lock/"]),
-    ("rattler_networking", &["http.rs"]),
-    ("rattler_package_streaming", &["channel/"]),
+    ("rattler_networking", &["http.rs", "pkgcache.rs"]),
+    ("rattler_package_streaming", &["channel/", "image/"]),
     ("rattler_repodata_gateway", &["solve/"]),
     ("rattler_shell", &["install/"]),
     // The library that builds is told how to solve.
     ("rattler_solve", &["build/", "solve/"]),
     ("rattler_virtual_packages", &["build/", "solve/"]),
-    ("rayon", &["adopt/", "backup/", "fingerprint/tree.rs", "needs/", "tree/look.rs", "workspace/recipes.rs"]),
+    (
+        "rayon",
+        &[
+            "adopt/",
+            "backup/",
+            "fingerprint/tree.rs",
+            "image/",
+            "install/bytecode.rs",
+            "needs/",
+            "tree/look.rs",
+            "workspace/recipes.rs",
+        ],
+    ),
     ("reflink_copy", &["backup/"]),
     ("regex", &["host/", "manifest/host.rs"]),
     ("reqwest", &["fetch/", "http.rs"]),
@@ -72,7 +103,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli/signals.rs"]),
     ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["conda/"]),
+    ("tar", &["conda/", "image/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -85,7 +116,8 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.
-const ISLANDS: &[&str] = &["rt.rs", "build/", "channel/", "fetch/", "install/", "solve/"];
+const ISLANDS: &[&str] =
+    &["rt.rs", "bytecode.rs", "build/", "channel/", "fetch/", "image/", "install/", "pkgcache.rs", "solve/"];
 
 /// Who may use a word of the language or of a library that has a room. `Report` and its macros make an error that nobody
 /// can match on, which is for the one who prints it; the building library returns them, and that room turns them into text.
@@ -99,14 +131,7 @@ pub(super) const WORDS: &[(&str, &[&str])] = &[
     ("IntoDiagnostic", &["cli/"]),
     (
         "Command::new",
-        &[
-            "activation/session.rs",
-            "build/bytecode.rs",
-            "cli/command/run.rs",
-            "exec/",
-            "host/shell.rs",
-            "install/bytecode.rs",
-        ],
+        &["activation/session.rs", "build/bytecode.rs", "bytecode.rs", "cli/command/run.rs", "exec/", "host/shell.rs"],
     ),
     ("std::env::", &["main.rs", "cli/", "recipe/mentioned.rs"]),
     ("println!", &[]),

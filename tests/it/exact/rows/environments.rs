@@ -70,7 +70,7 @@ pub(super) fn rows() -> Vec<Row> {
             Then::Runs(
                 "dirty  install:full-*  (package/words changed)
                  maybe  test:full-*  (waits for install:full-*)
-                 maybe  pack:full-*  (waits for install:full-*)
+                 dirty  pack:full-*  (package/words changed)
                  why  install:full-flavourbold  package/words  3.1.0 [..] => 3.1.0 [..]",
             ),
         ),

@@ -65,7 +65,7 @@ fn recipe() -> Vec<Row> {
                  maybe  lock:full-*  (waits for build:libtiny and 1 more)
                  maybe  install:full-*  (waits for lock:full-*)
                  dirty  test:full-*  (script changed)
-                 maybe  pack:full-*  (waits for install:full-*)
+                 maybe  pack:full-*  (waits for lock:full-*)
                  chain maybe  lock:old  (waits for build:libtiny)
                  why  build:libtiny  recipe/fix.patch  file recipes/libtiny/fix.patch",
             ),

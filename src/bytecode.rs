@@ -1,0 +1,143 @@
+//! Compiles bytecode of Python's. The files validate by nothing (`unchecked-hash`) and name no absolute path, so that the
+//! same sources give the same bytes wherever and whenever they are compiled.
+//!
+//! Knows nothing of: packages, prefixes, where the files go.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use crate::{
+    base::{FsError, Scratch, fs},
+    rt::Rt,
+};
+
+/// The first Python whose `compileall` strips a prefix and reads a list of files.
+const OLDEST: (u64, u64) = (3, 9);
+
+/// Bytecode could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum BytecodeError {
+    /// The Python that shall compile it cannot.
+    #[error("`{}` could not compile the bytecode of Python {wanted}: {reason}", interpreter.display())]
+    Interpreter {
+        /// The interpreter.
+        interpreter: PathBuf,
+        /// The version needed, as `3.12`.
+        wanted: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FsError),
+}
+
+/// Whether bytecode of a Python of this version (major, minor) can be compiled as it is done here.
+pub fn is_compiled(version: (u64, u64)) -> bool {
+    version >= OLDEST
+}
+
+/// Where the bytecode of a source goes; `tag` is what [`Compiler::tag`] gives.
+pub fn target(source: &Path, tag: &str) -> PathBuf {
+    let stem = source.file_stem().unwrap_or_default().to_string_lossy();
+    source.with_file_name("__pycache__").join(format!("{stem}.{tag}.pyc"))
+}
+
+/// A Python that compiles.
+#[derive(Debug)]
+pub struct Compiler {
+    interpreter: PathBuf,
+    wanted: String,
+    scratch: PathBuf,
+    libraries: Option<OsString>,
+}
+
+impl Compiler {
+    /// `interpreter` must be of the version (major, minor); `scratch` is a folder for the list of sources.
+    pub fn new(interpreter: &Path, version: (u64, u64), scratch: &Path) -> Self {
+        let wanted = format!("{}.{}", version.0, version.1);
+        Self { interpreter: interpreter.to_owned(), wanted, scratch: scratch.to_owned(), libraries: None }
+    }
+
+    /// The same, with folders where the interpreter finds libraries that it does not find by itself.
+    #[must_use]
+    pub fn with_libraries(mut self, folders: &[PathBuf]) -> Self {
+        let folders: Vec<&OsStr> = folders.iter().map(|folder| folder.as_os_str()).collect();
+        self.libraries = Some(folders.join(OsStr::new(":")));
+        self
+    }
+
+    /// The tag in the names of bytecode files, such as `cpython-312`.
+    ///
+    /// # Errors
+    /// When the interpreter does not run here, or has another version.
+    pub fn tag(&self, rt: &Rt) -> Result<String, BytecodeError> {
+        let ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.cache_tag)";
+        let output = self.python(rt, &["-c", ask])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        match text.trim().split_once(' ') {
+            Some((version, tag)) if version == self.wanted => Ok(tag.to_owned()),
+            Some((version, _)) => Err(self.failed(&format!("it is Python {version}"))),
+            None => Err(self.failed(&String::from_utf8_lossy(&output.stderr))),
+        }
+    }
+
+    /// Compiles sources, given relative to `root`, beside themselves; the bytecode names them relative to it as well. What
+    /// cannot be compiled is left out: packages carry templates and code for other Pythons. The bytes of a file may depend
+    /// on those that are compiled before it in the same run: before 3.12 they tell which names were in use elsewhere.
+    ///
+    /// # Errors
+    /// When the interpreter fails.
+    pub fn run<'a>(
+        &self,
+        rt: &Rt,
+        root: &Path,
+        sources: impl Iterator<Item = &'a PathBuf>,
+    ) -> Result<(), BytecodeError> {
+        let aside = Scratch::inside(&self.scratch)?;
+        let list = aside.path().join("sources");
+        let mut text = String::new();
+        for source in sources {
+            writeln!(text, "{}", root.join(source).display()).expect("a string takes any text");
+        }
+        fs::write_atomic(&list, text.as_bytes())?;
+        let (list, root) = (list.to_string_lossy(), root.to_string_lossy());
+        let arguments = ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", "-s", &root, "-i", &list];
+        let output = self.python(rt, &arguments)?;
+        // Status 1 says that some file cannot be compiled.
+        match output.status.code() {
+            Some(0 | 1) => Ok(()),
+            _ => Err(self.failed(&format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))),
+        }
+    }
+
+    /// Runs the interpreter without the caller's variables, user packages and `.pth` files. `-I` would drop the hash seed
+    /// with the other variables, and the order of set constants in bytecode depends on it.
+    fn python(&self, rt: &Rt, arguments: &[&str]) -> Result<Output, BytecodeError> {
+        let mut command = tokio::process::Command::new(&self.interpreter);
+        command
+            .args(["-B", "-s", "-S", "-X", "utf8"])
+            .args(arguments)
+            .env_clear()
+            .env("PYTHONHASHSEED", "0")
+            .current_dir(&self.scratch)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        rt.block_on(async move { command.output().await }).map_err(|error| self.failed(&error.to_string()))
+    }
+
+    fn failed(&self, reason: &str) -> BytecodeError {
+        BytecodeError::Interpreter {
+            interpreter: self.interpreter.clone(),
+            wanted: self.wanted.clone(),
+            reason: reason.trim().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Bundles: they are channels for any client, and environments for us.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use crate::support::{Project, Ran, client, contents_below, files_below};
+
+const BUNDLE: &str = "dist/everyone-libgreet1.0.0-linux-64.bundle";
+const ARCHIVE: &str = "dist/everyone-libgreet1.0.0-linux-64.tar.zst";
+
+/// A project that packs both ways, packed.
+fn packed() -> Project {
+    let project = Project::example("quickstart");
+    project.edit("project.toml", "pack = [\"tar.zst\"]", "pack = [\"tar.zst\", \"bundle\"]");
+    project.run(&["pack", "everyone-libgreet1.0.0"]).success();
+    project
+}
+
+fn bare(program: &Path, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").output().unwrap()
+}
+
+#[track_caller]
+fn assert_greets(prefix: &Path) {
+    let hello = Ran::new(bare(&prefix.join("bin/hello"), &["--everyone"])).success();
+    assert_eq!(hello.stdout, "Hello, Ada!\nHello, Barbara!\nHello, Grace!\n");
+}
+
+fn untar(bundle: &Path, into: PathBuf) -> PathBuf {
+    fs::create_dir(&into).unwrap();
+    assert!(Command::new("tar").arg("-xf").arg(bundle).arg("-C").arg(&into).status().unwrap().success());
+    into
+}
+
+#[test]
+fn a_bundle_is_the_environment_of_the_archive() {
+    let mut project = packed();
+    let places = [BUNDLE, ARCHIVE].map(|file| {
+        let place = project.beside(Path::new(file).file_name().unwrap());
+        fs::copy(project.path(file), &place).unwrap();
+        place
+    });
+    let sums = project.path(format!("{BUNDLE}.sha256"));
+    let mut check = Command::new("sha256sum");
+    check.arg("-c").arg("--status").arg(&sums).current_dir(project.path("dist"));
+    assert!(check.status().unwrap().success(), "the checksum beside the bundle is another's");
+    project.move_to("gone");
+    let unpack = |from: &Path, to: &str| {
+        let to = project.beside(to);
+        project.run(&["unpack", from.to_str().unwrap(), "-p", to.to_str().unwrap()]).success();
+        to
+    };
+    // Paths of the same length, so that everything can be compared.
+    let (ours, theirs) = (unpack(&places[0], "by-bundle"), unpack(&places[1], "by-packed"));
+    assert_greets(&ours);
+    assert_greets(&theirs);
+    assert_eq!(files_below(&ours), files_below(&theirs));
+    let place = |prefix: &Path| prefix.to_str().unwrap().to_owned();
+    for (name, bytes) in contents_below(&ours) {
+        // It tells for which place the archive was made.
+        if name.ends_with("relocate.json") {
+            continue;
+        }
+        let other = fs::read(theirs.join(&name)).unwrap();
+        let moved = String::from_utf8_lossy(&other).replace(&place(&theirs), &place(&ours));
+        assert!(String::from_utf8_lossy(&bytes) == moved, "{} has other bytes", name.display());
+    }
+    let tree = |prefix: &Path| {
+        let header = fs::read(prefix.join("conda-meta/envbuild/relocate.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&header).unwrap()["tree"].clone()
+    };
+    assert_eq!(tree(&ours), tree(&theirs));
+    // From the folder that it was unpacked to, as well.
+    let folder = untar(&places[0], project.beside("a folder"));
+    let third = unpack(&folder, "by-folder");
+    assert_greets(&third);
+    assert_eq!(files_below(&third), files_below(&theirs));
+
+    project
+        .run(&["unpack", places[0].to_str().unwrap(), "-p", third.to_str().unwrap()])
+        .failure(1)
+        .says("is there already");
+}
+
+#[test]
+fn any_client_installs_from_a_bundle_without_a_network() {
+    let Some(python) = client::python() else { return };
+    let project = packed();
+    let channel = untar(&project.path(BUNDLE), project.beside("channel"));
+    let names = ["envbuild.lock", "explicit.txt", "linux-64/repodata.json", "noarch/repodata.json"];
+    for name in names {
+        let text = fs::read_to_string(channel.join(name)).unwrap();
+        assert!(!text.contains(project.root().to_str().unwrap()), "{name} names the project");
+    }
+    let explicit = fs::read_to_string(channel.join("explicit.txt")).unwrap();
+    let lines: Vec<&str> = explicit.lines().filter(|line| line.starts_with("./")).collect();
+    for line in &lines {
+        let (file, md5) = line.split_once('#').unwrap();
+        let sum = Ran::new(Command::new("md5sum").arg(channel.join(file)).output().unwrap()).success().stdout;
+        assert!(sum.starts_with(md5), "{line}");
+    }
+    let locked = envbuild::lock::read(&channel.join("envbuild.lock")).unwrap();
+    let packages = &locked["everyone-libgreet1.0.0"].packages;
+    assert_eq!(packages.len(), lines.len());
+    assert!(packages.iter().all(|it| it.url.to_file_path().unwrap().is_file()), "the lock is relative to itself");
+    let prefix = project.beside("by client");
+    let specs: Vec<String> = packages.iter().map(|it| it.package_record.name.as_source().to_owned()).collect();
+    let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
+    client::install_from(&format!("file://{}", channel.display()), &project, &python, &specs, &prefix);
+    assert_greets(&prefix);
+}
+
+#[test]
+fn the_same_lock_gives_the_same_bundle_and_a_damaged_one_leaves_nothing() {
+    let project = packed();
+    let whole = fs::read(project.path(BUNDLE)).unwrap();
+    fs::remove_file(project.path(BUNDLE)).unwrap();
+    project.run(&["pack", "everyone-libgreet1.0.0"]).success();
+    assert!(whole == fs::read(project.path(BUNDLE)).unwrap(), "the bytes differ");
+    project.run(&["pack", "everyone-libgreet1.0.0"]).success().says("nothing to do");
+
+    let at = |needle: &[u8]| whole.windows(needle.len()).rposition(|it| it == needle).unwrap();
+    let mut changed = whole.clone();
+    // The end of the last package's directory.
+    changed[at(b"PK\x05\x06") + 12] ^= 1;
+    let mut other_format = whole.clone();
+    let format = at(b"\"format\": 1,");
+    other_format[format + 10] = b'7';
+    let mut outside = whole.clone();
+    let path = outside.windows(18).position(|it| it == b"\"path\": \"linux-64/").unwrap();
+    outside[path + 9..path + 12].copy_from_slice(b"../");
+    let cases = [
+        ("cut", whole[..whole.len() * 2 / 3].to_vec()),
+        ("changed", changed),
+        ("other-format", other_format),
+        ("outside", outside),
+    ];
+    for (name, bytes) in cases {
+        fs::write(project.path(name), bytes).unwrap();
+        let before = files_below(project.root()).len();
+        project.run(&["unpack", name, "-p", "prefix"]).failure(1);
+        assert!(!project.path("prefix").exists(), "{name} left something behind");
+        assert_eq!(files_below(project.root()).len(), before, "{name} left something behind");
+    }
+}
