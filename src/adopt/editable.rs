@@ -128,8 +128,8 @@ fn links(entries: &Entries, pths: &[Pth], outside: &dyn Fn(&Path) -> bool) -> Re
     Ok(installs)
 }
 
-/// Whether a file of a package is there to lead Python elsewhere: what setuptools, hatchling, flit, PDM and meson-python
-/// write for an editable install.
+/// Whether a file of a package is there to lead Python elsewhere: what setuptools, hatchling, flit, PDM and
+/// meson-python write for an editable install.
 fn is_hook(name: &[u8]) -> bool {
     let file = &name[parent(name).len()..];
     let file = file.strip_prefix(b"/").unwrap_or(file);
@@ -215,7 +215,8 @@ fn without_lines(entries: &mut Entries, name: &[u8], gone: &BTreeSet<&PathBuf>) 
     Ok(())
 }
 
-/// A `RECORD` without what led elsewhere and with what came in its place. It gives no digests of that: it may hold the prefix.
+/// A `RECORD` without what led elsewhere and with what came in its place. It gives no digests of that: it may hold the
+/// prefix.
 fn rewrite_record(
     entries: &mut Entries,
     record: &[u8],

@@ -1,6 +1,6 @@
 //! What can go wrong while an environment is adopted: all of it at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
@@ -8,18 +8,29 @@ use crate::{base::FsError, tree::TreeError};
 
 /// Everything that keeps a prefix from being adopted.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("`{}` cannot be packed ({} problem{})", prefix.display(), .problems.len(), if .problems.len() == 1 { "" } else { "s" })]
+#[error("{what} cannot be packed ({} problem{})", .problems.len(), plural(.problems.len()))]
 #[diagnostic(code(envbuild::adopt))]
 pub struct AdoptErrors {
-    prefix: PathBuf,
+    what: String,
     #[related]
     problems: Vec<AdoptError>,
 }
 
+/// What makes a word plural.
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 impl AdoptErrors {
-    /// Binds problems to the prefix that has them.
-    pub(super) fn new(prefix: impl Into<PathBuf>, problems: Vec<AdoptError>) -> Self {
-        Self { prefix: prefix.into(), problems }
+    /// Binds problems to the prefix that has them, or to an environment that is still to be made.
+    pub(super) fn new(prefix: Option<&Path>, problems: Vec<AdoptError>) -> Self {
+        let what = prefix.map_or_else(|| "the environment".to_owned(), |it| format!("`{}`", it.display()));
+        Self { what, problems }
+    }
+
+    /// Whether it was stopped, and has nothing wrong as far as it came.
+    pub fn is_stopped(&self) -> bool {
+        self.problems.iter().any(|it| matches!(it, AdoptError::Stopped))
     }
 
     /// The problems, in the order of the files' names.
@@ -43,8 +54,8 @@ pub enum AdoptError {
     #[diagnostic(
         code(envbuild::adopt::record),
         help(
-            "install the package again, or leave the record out with `--exclude '{name}'`: its files are packed as files of no \
-             package then"
+            "install the package again, or leave the record out with `--exclude '{name}'`: its files are packed as \
+             files of no package then"
         )
     )]
     Record {
@@ -70,8 +81,8 @@ pub enum AdoptError {
     #[diagnostic(
         code(envbuild::adopt::editable),
         help(
-            "leave it out (`--ignore-editable`), put its sources into the archive (`--include-editable`), or build a wheel and \
-             install that: `pip install --no-deps --force-reinstall FOLDER`"
+            "leave it out (`--ignore-editable`), put its sources into the archive (`--include-editable`), or build a \
+             wheel and install that: `pip install --no-deps --force-reinstall FOLDER`"
         )
     )]
     Editable {
@@ -85,8 +96,8 @@ pub enum AdoptError {
     #[diagnostic(
         code(envbuild::adopt::sources),
         help(
-            "leave it out (`--ignore-editable`), or build a wheel and install that: `pip install --no-deps --force-reinstall \
-             FOLDER`"
+            "leave it out (`--ignore-editable`), or build a wheel and install that: `pip install --no-deps \
+             --force-reinstall FOLDER`"
         )
     )]
     Sources {
@@ -100,7 +111,8 @@ pub enum AdoptError {
     #[diagnostic(
         code(envbuild::adopt::pattern),
         help(
-            "`*` stands for anything, `/` too, `?` for one character, `[ab]` for one of them, `{{a,b}}` for one of two texts"
+            "`*` stands for anything, `/` too, `?` for one character, `[ab]` for one of them, `{{a,b}}` for one of two \
+             texts"
         )
     )]
     Pattern {
@@ -113,6 +125,10 @@ pub enum AdoptError {
     #[error("`{}` changed while it was packed", .0.display())]
     #[diagnostic(code(envbuild::adopt::changed), help("nothing may run in the environment while it is packed"))]
     Changed(PathBuf),
+    /// Somebody wants an end.
+    #[error("stopped")]
+    #[diagnostic(code(envbuild::adopt::stopped))]
+    Stopped,
     /// A file or folder could not be read.
     #[error(transparent)]
     #[diagnostic(code(envbuild::adopt::file), help("make it readable, or leave it out with `--exclude`"))]

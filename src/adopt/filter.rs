@@ -25,8 +25,8 @@ pub enum Filter {
 pub struct Filters(Vec<(bool, GlobMatcher)>);
 
 impl Filters {
-    /// Reads the patterns. Each is compared with a name relative to the prefix, and with the names of the folders that it is
-    /// in: `share/doc` leaves out all that is below it.
+    /// Reads the patterns. Each is compared with a name relative to the prefix, and with the names of the folders that
+    /// it is in: `share/doc` leaves out all that is below it.
     ///
     /// # Errors
     /// When some are no patterns; all of them are named.
@@ -45,7 +45,7 @@ impl Filters {
                 }
             }
         }
-        if problems.is_empty() { Ok(Self(all)) } else { Err(AdoptErrors::new(".", problems)) }
+        if problems.is_empty() { Ok(Self(all)) } else { Err(AdoptErrors::new(None, problems)) }
     }
 
     /// Whether an entry stays.
@@ -65,14 +65,14 @@ fn matches(glob: &GlobMatcher, name: &[u8]) -> bool {
     folders.chain([name]).any(|name| glob.is_match(Path::new(OsStr::from_bytes(name))))
 }
 
-/// Takes out of a tree what the patterns leave out, and the records' mention of it. A folder goes with the last entry in it.
-/// Gives the names of what was taken out.
+/// Takes out of a tree what the patterns leave out, and the records' mention of it. A folder goes with the last entry
+/// in it. Gives the names of what was taken out.
 ///
 /// # Errors
 /// When a record cannot be read.
 pub fn select(entries: &mut Entries, filters: &Filters) -> Result<BTreeSet<Vec<u8>>, AdoptErrors> {
     let out = out_of(entries, filters);
-    remove(entries, &out).map_err(|problems| AdoptErrors::new(".", problems))?;
+    remove(entries, &out).map_err(|problems| AdoptErrors::new(None, problems))?;
     Ok(out)
 }
 

@@ -1,7 +1,8 @@
-//! Any existing conda prefix as a tree whose files name a placeholder, and a report of how it differs from its packages.
+//! Any existing conda prefix as a tree whose files name a placeholder, and a report of how it differs from its
+//! packages.
 //!
-//! Whoever made the prefix, and whatever was done to it since: nothing is asked but its own files. The package cache may be
-//! gone, files may be overwritten, changed or deleted; that is told, and packed as it is.
+//! Whoever made the prefix, and whatever was done to it since: nothing is asked but its own files. The package cache
+//! may be gone, files may be overwritten, changed or deleted; that is told, and packed as it is.
 //!
 //! Knows nothing of: archives, solving, the manifest, where the tree goes.
 
@@ -13,6 +14,7 @@ mod links;
 mod prefix;
 mod python;
 mod records;
+mod relink;
 mod report;
 mod restore;
 mod scan;

@@ -19,13 +19,17 @@ use super::{
     links,
     python::{self, Dist},
     records::{self, Claims},
+    relink,
     report::{Editable, Outside, Report},
     restore::{Fix, Looked, State},
     scan::{Scan, Scanner},
     spelling::Spellings,
     walk,
 };
-use crate::tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, placeholder};
+use crate::{
+    base::{Cancel, Scratch},
+    tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, PLACEHOLDER_MIN, placeholder},
+};
 
 /// What to adopt of a prefix, and how.
 #[derive(Debug, Clone, Default)]
@@ -38,12 +42,15 @@ pub struct AdoptOptions {
     pub compiled: Compiled,
     /// Threads that read, at least one; they change nothing but the time.
     pub threads: usize,
+    /// When it is raised, reading ends.
+    pub cancel: Cancel,
 }
 
 /// What becomes of binary files of no package that name the prefix: there is room for a path of its length and no more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Compiled {
-    /// They go on naming it, and the report says so. The environment can move to any path for which the packages have room.
+    /// They go on naming it, and the report says so. The environment can move to any path for which the packages have
+    /// room.
     #[default]
     Keep,
     /// They are corrected, too, so the environment can move only to paths that are no longer than its own.
@@ -68,6 +75,8 @@ pub struct Adopted {
     /// What there is to tell.
     pub report: Report,
     spellings: Spellings,
+    /// Holds the files that had to be changed, until the tree is written.
+    _scratch: Scratch,
 }
 
 /// A package that pip or another program has installed.
@@ -106,10 +115,10 @@ pub(super) struct Read {
 /// Adopts the conda prefix that lies in a folder.
 ///
 /// # Errors
-/// When it is no prefix, a record is damaged, something cannot be read or packed, or an editable install is to be refused;
-/// all of it at once.
+/// When it is no prefix, a record is damaged, something cannot be read or packed, or an editable install is to be
+/// refused; all of it at once.
 pub fn adopt(prefix: &Path, options: &AdoptOptions) -> Result<Adopted, AdoptErrors> {
-    let fail = |problems| AdoptErrors::new(prefix, problems);
+    let fail = |problems| AdoptErrors::new(Some(prefix), problems);
     let root = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
     if !root.join("conda-meta").is_dir() || root.parent().is_none() {
         return Err(fail(vec![AdoptError::NotAPrefix(prefix.to_owned())]));
@@ -135,13 +144,18 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     let found = editable::find(&entries, &dists, pths, &spellings).map_err(|problem| vec![problem]);
     let (installs, pths) = collect(&mut problems, found).unwrap_or_default();
     collect(&mut problems, editable::settle(&mut entries, &claims, &dists, &installs, options.editables));
-    let reads = collect(&mut problems, read_all(&entries, &claims, &spellings)).unwrap_or_default();
+    let mut reads =
+        collect(&mut problems, read_all(&entries, &claims, &spellings, &options.cancel)).unwrap_or_default();
     if !problems.is_empty() {
         return Err(problems);
     }
 
     let placeholder = placeholder(room(&entries, &claims, &reads, options.compiled));
+    let scratch = Scratch::new().map_err(|error| vec![error.into()])?;
+    let relinked = relink::relink(&mut entries, &mut reads, &spellings, placeholder.len(), &scratch);
+    let relinked = relinked.map_err(|problem| vec![problem])?;
     let mut report = Report {
+        relinked: relinked.iter().map(|it| account::text(it)).collect(),
         excluded: excluded.len() as u64,
         left_behind: left_behind.iter().map(|it| account::text(it)).collect(),
         editable: installs
@@ -175,10 +189,11 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     }
     let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
     drop(claims);
-    Ok(Adopted { entries, placeholder, name, platform, packages, pip, report, spellings })
+    Ok(Adopted { entries, placeholder, name, platform, packages, pip, report, spellings, _scratch: scratch })
 }
 
-/// Takes out what an earlier packer has put in, envbuild or conda-pack: the scripts that are made anew for each archive.
+/// Takes out what an earlier packer has put in, envbuild or conda-pack: the scripts that are made anew for each
+/// archive.
 fn forget_scripts(entries: &mut Entries, claims: &Claims<'_>) {
     for name in [&b"bin/activate"[..], b"bin/deactivate", b"bin/conda-unpack"] {
         let theirs = || python::text(entries, name).ok().flatten();
@@ -204,6 +219,7 @@ fn read_all(
     entries: &Entries,
     claims: &Claims<'_>,
     spellings: &Spellings,
+    cancel: &Cancel,
 ) -> Result<BTreeMap<Vec<u8>, Read>, Vec<AdoptError>> {
     let files = entries.iter().filter_map(|(name, entry)| match entry {
         Entry::File(File { content, .. }) => Some((name, content)),
@@ -214,9 +230,14 @@ fn read_all(
     let scanner = Scanner::new(spellings);
     let one = |(name, content): (&Vec<u8>, &Content)| {
         let claims = claims.get(name).map_or(&[][..], Vec::as_slice);
-        (name.clone(), read(name, content, claims, spellings, &scanner))
+        let stopped = || Err(AdoptError::Stopped);
+        let read = if cancel.is_cancelled() { stopped() } else { read(name, content, claims, spellings, &scanner) };
+        (name.clone(), read)
     };
     let all: Vec<(Vec<u8>, Result<Read, AdoptError>)> = files.into_par_iter().map(one).collect();
+    if cancel.is_cancelled() {
+        return Err(vec![AdoptError::Stopped]);
+    }
     let (mut reads, mut problems) = (BTreeMap::new(), BTreeMap::new());
     for (name, read) in all {
         match read {
@@ -261,7 +282,9 @@ fn room(entries: &Entries, claims: &Claims<'_>, reads: &BTreeMap<Vec<u8>, Read>,
     let there = claims.iter().filter(|(name, _)| entries.contains_key(*name)).flat_map(|(_, claims)| claims);
     let of_packages = there.filter_map(|it| it.placeholder()).filter(|(_, mode)| *mode == FileMode::Binary);
     let of_packages = of_packages.map(|(text, _)| text.len()).min();
-    let own = reads.values().filter_map(|it| it.fix.room(false)).min().filter(|_| compiled == Compiled::Limit);
+    // Where there is room for less than the shortest placeholder, a limit for all would help nobody.
+    let own = reads.values().filter_map(|it| it.fix.room(false)).filter(|it| *it >= PLACEHOLDER_MIN);
+    let own = own.min().filter(|_| compiled == Compiled::Limit);
     [Some(PLACEHOLDER_MAX), of_packages, own].into_iter().flatten().min().unwrap_or(PLACEHOLDER_MAX)
 }
 

@@ -208,7 +208,8 @@ pub(super) fn pths(entries: &Entries, root: &Path, spellings: &Spellings) -> Res
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-/// The folder outside of the prefix that a line names. Lines that begin with `import` are run, and `#` begins a comment.
+/// The folder outside of the prefix that a line names. Lines that begin with `import` are run, and `#` begins a
+/// comment.
 pub(super) fn outside(line: &str, site: &Path, spellings: &Spellings) -> Option<PathBuf> {
     let line = line.trim_end();
     if line.is_empty() || line.starts_with('#') || line.starts_with("import ") || line.starts_with("import\t") {
@@ -264,8 +265,8 @@ mod tests {
     fn a_record_names_files_anywhere_in_the_prefix() {
         let spellings = Spellings(vec![Arc::from(&b"/opt/e"[..])]);
         let site = b"lib/python3.11/site-packages";
-        let text = "x/__init__.py,sha256=abc,3\n../../../bin/x,sha256=d,1\n\"a,\"\"b.py\",,\n/opt/e/share/x,,\n/usr/x,,\n\
-                    ../../../../out,,\nx-1.dist-info/RECORD,,\n";
+        let text = "x/__init__.py,sha256=abc,3\n../../../bin/x,sha256=d,1\n\"a,\"\"b.py\",,\n/opt/e/share/x,,\n\
+                    /usr/x,,\n../../../../out,,\nx-1.dist-info/RECORD,,\n";
         let files = record(text, site, &spellings);
         let names: Vec<_> = files.keys().map(|it| String::from_utf8(it.clone()).unwrap()).collect();
         let site = "lib/python3.11/site-packages";

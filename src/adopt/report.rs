@@ -20,6 +20,8 @@ pub struct Report {
     pub clobbered: Vec<Clobbered>,
     /// Files that go on naming this prefix wherever the environment goes.
     pub unfixable: Vec<Unfixable>,
+    /// Files that were linked in the prefix, whose run path became relative to them.
+    pub relinked: Vec<String>,
     /// Symbolic links that lead out of the prefix.
     pub outside_links: Vec<Outside>,
     /// `.pth` files that name folders outside of the prefix.
@@ -83,7 +85,7 @@ pub struct Unfixable {
     pub file: String,
     /// The package that claims it.
     pub package: Option<String>,
-    /// How long a prefix there is room for, in bytes.
+    /// How long a prefix there is room for, in bytes; 0 when the file's format is not known to allow any other.
     pub room: usize,
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Fix {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) text: Text,
-    /// How long a prefix may be that takes the place of the one there, in bytes.
+    /// How long a prefix may be that takes the place of the one there, in bytes; 0 when none may.
     pub(super) room: usize,
     /// Whether it is the package's own placeholder that had this length.
     pub(super) of_package: bool,
@@ -86,8 +86,15 @@ impl Looked<'_> {
         }
         let unchanged = recorded.map_or(original.is_none() && entry.is_some(), |it| it == found);
         if unchanged {
-            // An installer wrote it that replaces more than what is known here, or the package has no digests.
-            let fix = self.ways_back(placeholder, mode).into_iter().next().unwrap_or(Fix::None);
+            let mut fix = self.ways_back(placeholder, mode).into_iter().next().unwrap_or(Fix::None);
+            // An installer wrote it that replaces more than what is known here, as prefixes in wide characters. (What is
+            // for macOS is signed anew.) A package may also give no digest to compare with.
+            if let Fix::Strings(strings) = &mut fix
+                && original.is_some()
+                && self.scan.beginning.starts_with(b"\x7fELF")
+            {
+                strings.push(Room { text: Text::default(), room: 0, of_package: true });
+            }
             return Ok((State::Same, fix));
         }
         if self.gives_with_short_line(placeholder, original)? {
@@ -96,7 +103,8 @@ impl Looked<'_> {
         Ok((State::Changed, self.whole_paths(Some((placeholder, mode)))))
     }
 
-    /// How the package's own file may come out of this one: everything that could be the placeholder, or whole paths only.
+    /// How the package's own file may come out of this one: everything that could be the placeholder, or whole paths
+    /// only.
     fn ways_back(&self, placeholder: &str, mode: FileMode) -> Vec<Fix> {
         let (all, whole): (Fix, Fix) = match mode {
             FileMode::Text => (Fix::Text(self.hits(|_| true)), Fix::Text(self.hits(|it| is_whole(it, false)))),
@@ -142,10 +150,14 @@ impl Looked<'_> {
             let enough = self.padding(&room.text, room.room).is_some_and(|it| room.text.zeros > it);
             (mode == FileMode::Binary && enough).then_some(room)
         };
+        // In programs and libraries strings end with a NUL byte. Other formats keep lengths of their own, and would be
+        // damaged.
+        let has_ends = [&b"\x7fELF"[..], b"!<arch>\n"].iter().any(|it| self.scan.beginning.starts_with(it));
         let own = |text: &Text| {
             let hits: Vec<Hit> = text.hits.iter().filter(|it| is_whole(it, true)).copied().collect();
             // All prefixes of a string become one and the same, so the shortest counts.
             let room = hits.iter().map(|it| self.spellings.0[it.spelling].len()).min()?;
+            let room = if has_ends { room } else { 0 };
             Some(Room { text: Text { hits, ..text.clone() }, room, of_package: false })
         };
         Fix::Strings(self.scan.strings.iter().filter_map(|it| of_package(it).or_else(|| own(it))).collect())
@@ -185,8 +197,8 @@ fn is_whole(hit: &Hit, binary: bool) -> bool {
 }
 
 impl Fix {
-    /// What turns the file as it is into one that names `to`. Strings with less room than that stay as they are. `script` is
-    /// the beginning of the file, if its first line may have to become a longer form.
+    /// What turns the file as it is into one that names `to`. Strings with less room than that stay as they are.
+    /// `script` is the beginning of the file, if its first line may have to become a longer form.
     pub(super) fn splices(&self, spellings: &Spellings, to: &[u8], script: Option<&[u8]>) -> Splices {
         let to: Arc<[u8]> = Arc::from(to);
         let edit =
@@ -215,10 +227,10 @@ impl Fix {
         Splices::of_edits(edits)
     }
 
-    /// How long a prefix the strings have room for, in bytes; nothing for texts.
+    /// How long a prefix those strings have room for that have any, in bytes; nothing for texts.
     pub(super) fn room(&self, of_package: bool) -> Option<usize> {
         let Self::Strings(strings) = self else { return None };
-        strings.iter().filter(|it| it.of_package == of_package).map(|it| it.room).min()
+        strings.iter().filter(|it| it.of_package == of_package && it.room > 0).map(|it| it.room).min()
     }
 }
 

@@ -1,14 +1,14 @@
 //! The line by which a script finds its interpreter, when the prefix is long.
 //!
-//! Linux reads at most 127 bytes of it. Installers write another line then, and so does this, because the placeholder is
-//! long where the real prefix may be short: the archive is to run at a long path, too.
+//! Linux reads at most 127 bytes of it. Installers write another line then, and so does this, because the placeholder
+//! is long where the real prefix may be short: the archive is to run at a long path, too.
 
 /// The longest line that Linux reads, with `#!`, in bytes.
 const LONGEST: usize = 127;
 
-/// What an installer writes in the place of a first line that has become too long (without the line's end); nothing when
-/// it fits. Python scripts call it by the shell, in a line that Python takes for a string; all others look for their
-/// interpreter in `PATH`.
+/// What an installer writes in the place of a first line that has become too long (without the line's end); nothing
+/// when it fits. Python scripts call it by the shell, in a line that Python takes for a string; all others look for
+/// their interpreter in `PATH`.
 pub(super) fn long_form(line: &[u8]) -> Option<Vec<u8>> {
     if line.len() <= LONGEST {
         return None;
@@ -27,8 +27,8 @@ pub(super) fn long_form(line: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// The first line as it was in the package whose placeholder is given, and how many bytes stand for it now; nothing when it
-/// is no long form.
+/// The first line as it was in the package whose placeholder is given, and how many bytes stand for it now; nothing
+/// when it is no long form.
 pub(super) fn short_form(beginning: &[u8], placeholder: &[u8]) -> Option<(usize, Vec<u8>)> {
     let line = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     if let Some(rest) = beginning.strip_prefix(b"#!/bin/sh\n'''exec' \"") {

@@ -67,7 +67,7 @@ pub(super) fn bring(entries: &mut Entries, site: &[u8], imports: &[Import]) -> R
             entries.entry(folder).or_insert(Entry::Folder);
         }
         if place.is_dir() {
-            let below = tree::list(&place, |name| is_rubbish(name)).map_err(|error| error.to_string())?;
+            let below = tree::list(&place, is_rubbish).map_err(|error| error.to_string())?;
             entries.insert(target.clone(), Entry::Folder);
             for (name, entry) in below {
                 let name = [&target[..], b"/", &name].concat();

@@ -1,4 +1,5 @@
-//! The ways in which a prefix may be written in its files, and what is the prefix and not the beginning of another path.
+//! The ways in which a prefix may be written in its files, and what is the prefix and not the beginning of another
+//! path.
 
 use std::{
     collections::BTreeSet,

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{AdoptOptions, Adopted, Compiled, adopt};
+use super::{AdoptOptions, Adopted, Compiled, Editables, adopt};
 use crate::tree::{Entry, placeholder};
 
 /// A prefix whose packages are written as an installer writes them.
@@ -125,6 +125,12 @@ fn what_packages_brought_gets_the_placeholder_where_theirs_was() {
     prefix.file("two", "share/doc", own.as_bytes(), None);
     let both = format!("{short}/a and {old}/b\n");
     prefix.file("two", "etc/both", both.as_bytes(), Some((short, false)));
+    // Some installers replace wide characters, too.
+    let wide = |it: &str| it.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let with_wide = |it: &str| [&b"\x7fELF\0"[..], &wide(it), &[0; 300]].concat();
+    prefix.file("two", "lib/wide.so", &with_wide(short), Some((short, true)));
+    prefix.write("lib/wide.so", with_wide(&old));
+    prefix.packages[1].1.last_mut().unwrap()["sha256_in_prefix"] = sha256(&with_wide(&old)).into();
     let adopted = prefix.adopt(&AdoptOptions::default());
     let new = placeholder(short.len());
     assert_eq!(adopted.placeholder, new);
@@ -136,7 +142,8 @@ fn what_packages_brought_gets_the_placeholder_where_theirs_was() {
     assert_eq!(content(&adopted, "etc/glued"), expected(&glued, short, false));
     assert_eq!(content(&adopted, "share/doc"), own.as_bytes(), "it is not a prefix there");
     assert!(adopted.report.conda.iter().all(super::Package::is_whole), "{:?}", adopted.report);
-    assert!(adopted.report.unfixable.is_empty());
+    let unfixable: Vec<_> = adopted.report.unfixable.iter().map(|it| (it.file.as_str(), it.room)).collect();
+    assert_eq!(unfixable, [("lib/wide.so", 0)], "it is told that this one cannot be understood");
 }
 
 #[test]
@@ -151,10 +158,12 @@ fn changed_files_and_files_of_nobody_keep_what_they_have() {
     patched[at] = b'!';
     prefix.write("lib/patched.so", &patched);
     prefix.file("one", "lib/replaced.so", &original, Some((long, true)));
-    prefix.write("lib/replaced.so", format!("\0{old}/own\0more"));
+    prefix.write("lib/replaced.so", format!("\x7fELF\0{old}/own\0more"));
     prefix.file("one", "lib/deleted.so", &original, Some((long, true)));
     fs::remove_file(prefix.path().join("lib/deleted.so")).unwrap();
-    prefix.write("lib/own.so", format!("\0{old}/a:{old}\0\0\0\0x{old}2\0"));
+    prefix.write("lib/own.so", format!("\x7fELF\0{old}/a:{old}\0\0\0\0x{old}2\0"));
+    let pickle = [b"\x80\x04\x95\0\0\x8c\x0f", old.as_bytes(), b"\x94."].concat();
+    prefix.write("share/pickle", &pickle);
     prefix.write("bin/script", format!("#!{old}/bin/python3 -E\nimport x # {old}\n"));
     prefix.file("two", "share/both", b"of two", None);
     prefix.file("three", "share/both", b"of three", None);
@@ -165,12 +174,12 @@ fn changed_files_and_files_of_nobody_keep_what_they_have() {
     let mut expected = installed(&original, long, &new, true);
     expected[at] = b'!';
     assert_eq!(content(&adopted, "lib/patched.so"), expected, "there is still the package's room");
-    assert_eq!(content(&adopted, "lib/replaced.so"), format!("\0{old}/own\0more").as_bytes());
+    assert_eq!(content(&adopted, "lib/replaced.so"), format!("\x7fELF\0{old}/own\0more").as_bytes());
     let script = format!("#!{new}/bin/python3 -E\nimport x # {new}\n");
     assert_eq!(String::from_utf8(content(&adopted, "bin/script")).unwrap(), script);
     let report = &adopted.report;
     let unfixable: Vec<_> = report.unfixable.iter().map(|it| (it.file.as_str(), it.room)).collect();
-    assert_eq!(unfixable, [("lib/own.so", old.len()), ("lib/replaced.so", old.len())]);
+    assert_eq!(unfixable, [("lib/own.so", old.len()), ("lib/replaced.so", old.len()), ("share/pickle", 0)]);
     let one = report.conda.iter().find(|it| it.name == "one").unwrap();
     assert_eq!(
         one.changed.iter().map(|it| it.file.as_str()).collect::<Vec<_>>(),
@@ -185,8 +194,9 @@ fn changed_files_and_files_of_nobody_keep_what_they_have() {
     let limited = prefix.adopt(&AdoptOptions { compiled: Compiled::Limit, ..AdoptOptions::default() });
     let new = placeholder(old.len());
     assert_eq!(limited.placeholder, new);
-    assert_eq!(content(&limited, "lib/own.so"), format!("\0{new}/a:{new}\0\0\0\0x{old}2\0").as_bytes());
-    assert!(limited.report.unfixable.is_empty());
+    assert_eq!(content(&limited, "lib/own.so"), format!("\x7fELF\0{new}/a:{new}\0\0\0\0x{old}2\0").as_bytes());
+    assert_eq!(content(&limited, "share/pickle"), pickle, "its strings have lengths of their own");
+    assert_eq!(limited.report.unfixable.len(), 1);
 }
 
 #[test]
@@ -212,6 +222,77 @@ fn a_long_placeholder_gives_scripts_their_long_form() {
     let adopted = other.adopt(&AdoptOptions::default());
     assert!(adopted.report.conda[0].is_whole(), "{:?}", adopted.report.conda);
     assert_eq!(String::from_utf8(content(&adopted, "bin/tool")).unwrap(), expected);
+}
+
+#[test]
+fn packages_in_editable_mode_are_refused_left_out_or_brought_along() {
+    let prefix = Prefix::new();
+    let sources = prefix.room.path().canonicalize().unwrap().join("sources");
+    let source = |name: &str| sources.join(name);
+    for (file, text) in [
+        ("old/oldie/__init__.py", "import oldie.sub"),
+        ("old/oldie/sub.py", ""),
+        ("old/setup.py", ""),
+        ("old/oldie.egg-info/PKG-INFO", "Name: oldie\nVersion: 3\n"),
+        ("dev/developed.py", ""),
+        ("new/src/newer/__init__.py", ""),
+        ("new/src/newer/__pycache__/x.pyc", ""),
+    ] {
+        let path = source(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let site = "lib/python3.11/site-packages";
+    let (old, dev, new) = (source("old"), source("dev"), source("new"));
+    prefix.write(&format!("{site}/oldie.egg-link"), format!("{}\n.", old.display()));
+    prefix.write(&format!("{site}/easy-install.pth"), format!("{}\n./inside.egg\n", old.display()));
+    prefix.write(&format!("{site}/conda.pth"), format!("{}\n", dev.display()));
+    prefix.write(&format!("{site}/_newer.pth"), format!("{}/src\n", new.display()));
+    let dist = format!("{site}/newer-1.dist-info");
+    prefix.write(&format!("{dist}/METADATA"), "Metadata-Version: 2.1\nName: newer\nVersion: 1\n\nName: no\n");
+    let url = format!("{{\"url\": \"file://{}\", \"dir_info\": {{\"editable\": true}}}}", new.display());
+    prefix.write(&format!("{dist}/direct_url.json"), url);
+    let record =
+        "_newer.pth,,\nnewer-1.dist-info/METADATA,,\nnewer-1.dist-info/direct_url.json,,\n../../../bin/newer,,\n";
+    prefix.write(&format!("{dist}/RECORD"), format!("{record}newer-1.dist-info/RECORD,,\n"));
+    prefix.write("bin/newer", "#!/bin/sh\n");
+    prefix.write("conda-meta/history", "");
+
+    let refused = adopt(&prefix.path(), &AdoptOptions::default()).unwrap_err();
+    let told: Vec<String> = refused.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (name, folder) in [("newer", &new), ("oldie", &old), ("dev", &dev)] {
+        let beginning =
+            format!("`{name}` is installed in editable mode: Python imports it from `{}`", folder.display());
+        assert!(told.iter().any(|it| it.starts_with(&beginning)), "{told:?}");
+    }
+    let names = |adopted: &Adopted| {
+        let below =
+            adopted.entries.iter().filter(|(name, entry)| name.starts_with(b"lib/") && **entry != Entry::Folder);
+        let site = format!("{site}/");
+        below.map(|(name, _)| String::from_utf8(name.clone()).unwrap().replace(&site, "")).collect::<Vec<_>>()
+    };
+    let left = prefix.adopt(&AdoptOptions { editables: Editables::LeaveOut, ..AdoptOptions::default() });
+    assert_eq!(names(&left), ["conda.pth", "easy-install.pth"]);
+    assert!(!left.entries.contains_key(&b"bin/newer"[..]));
+    assert_eq!(content(&left, &format!("{site}/easy-install.pth")), b"./inside.egg\n");
+    assert_eq!(content(&left, &format!("{site}/conda.pth")), b"");
+
+    let brought = prefix.adopt(&AdoptOptions { editables: Editables::Include, ..AdoptOptions::default() });
+    let dist = ["newer-1.dist-info/METADATA", "newer-1.dist-info/RECORD", "newer/__init__.py"];
+    let rest = ["oldie.egg-info/PKG-INFO", "oldie/__init__.py", "oldie/sub.py"];
+    let expected = [&["conda.pth", "developed.py", "easy-install.pth"][..], &dist, &rest].concat();
+    assert_eq!(names(&brought), expected);
+    let record = String::from_utf8(content(&brought, &format!("{site}/newer-1.dist-info/RECORD"))).unwrap();
+    let lines =
+        ["../../../bin/newer,,", "newer-1.dist-info/METADATA,,", "newer-1.dist-info/RECORD,,", "newer/__init__.py,,"];
+    assert_eq!(record.lines().collect::<Vec<_>>(), lines);
+    assert!(brought.report.editable.iter().all(|it| it.included));
+
+    fs::rename(&dev, source("moved")).unwrap();
+    let options = AdoptOptions { editables: Editables::Include, ..AdoptOptions::default() };
+    let gone = adopt(&prefix.path(), &options).unwrap_err();
+    assert!(gone.problems()[0].to_string().contains("is not there"), "{gone:?}");
 }
 
 #[test]

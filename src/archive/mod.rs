@@ -22,10 +22,10 @@ mod promised;
 mod sink;
 mod source;
 mod squashfs;
-mod tar;
+mod tarball;
 #[cfg(test)]
 mod tests;
-mod zip;
+mod zipped;
 
 pub use error::{Fault, SinkError};
 pub use folder::folder;

@@ -7,7 +7,7 @@ use super::{
     error::SinkError,
     format::Format,
     output::Output,
-    squashfs, tar, zip,
+    squashfs, tarball, zipped,
 };
 
 /// 1980-01-01 in seconds since 1970: the time of folders and links, and the earliest that a zip archive can hold.
@@ -67,14 +67,14 @@ pub trait Sink {
 pub fn create<'a, W: Output + 'a>(format: Format, options: Options, out: W) -> Result<Box<dyn Sink + 'a>, SinkError> {
     let level = level(format, options)?;
     let threads = options.threads.max(1);
-    let blocks = |codec, out| tar::TarSink::new(Blocks::new(codec, level, threads, out));
+    let blocks = |codec, out| tarball::TarSink::new(Blocks::new(codec, level, threads, out));
     Ok(match format {
-        Format::TarZst => Box::new(tar::TarSink::new(zstd(level, threads, out)?)),
+        Format::TarZst => Box::new(tarball::TarSink::new(zstd(level, threads, out)?)),
         Format::TarGz => Box::new(blocks(Codec::Gzip, out)),
         Format::TarBz2 => Box::new(blocks(Codec::Bzip2, out)),
         Format::TarXz => Box::new(blocks(Codec::Xz, out)),
-        Format::Tar => Box::new(tar::TarSink::new(Plain(out))),
-        Format::Zip => Box::new(zip::ZipSink::new(level, threads, out)),
+        Format::Tar => Box::new(tarball::TarSink::new(Plain(out))),
+        Format::Zip => Box::new(zipped::ZipSink::new(level, threads, out)),
         Format::Squashfs => Box::new(squashfs::SquashfsSink::new(level, threads, out)?),
         Format::Folder => {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a folder is no file").into());

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{ahead::Ahead, error::Fault, folder::FolderSource, format::Format, parts, squashfs, tar, zip};
+use super::{ahead::Ahead, error::Fault, folder::FolderSource, format::Format, parts, squashfs, tarball, zipped};
 use crate::base::FsError;
 
 /// One entry that may be written to disk.
@@ -142,14 +142,14 @@ fn inner(mut input: Box<dyn Input>, first: &[&str], limits: Limits) -> Result<Bo
     let format = sniff(&mut *input)?;
     // A decompressor has a thread of its own, so that it works while the caller writes to the disk.
     let buffered = |input| BufReader::with_capacity(256 << 10, input);
-    let tar = |stream: Ahead| Ok(Box::new(tar::TarSource::new(stream, limits)) as Box<dyn Source>);
+    let tar = |stream: Ahead| Ok(Box::new(tarball::TarSource::new(stream, limits)) as Box<dyn Source>);
     match format {
         Format::TarZst => tar(Ahead::new(zstd::Decoder::with_buffer(buffered(input))?)),
         Format::TarGz => tar(Ahead::new(flate2::bufread::MultiGzDecoder::new(buffered(input)))),
         Format::TarBz2 => tar(Ahead::new(bzip2::bufread::MultiBzDecoder::new(buffered(input)))),
         Format::TarXz => tar(Ahead::new(lzma_rust2::XzReader::new_mem_limit(buffered(input), true, XZ_MEMORY))),
-        Format::Tar => Ok(Box::new(tar::TarSource::new(buffered(input), limits))),
-        Format::Zip => Ok(Box::new(zip::ZipSource::new(input, first, limits)?)),
+        Format::Tar => Ok(Box::new(tarball::TarSource::new(buffered(input), limits))),
+        Format::Zip => Ok(Box::new(zipped::ZipSource::new(input, first, limits)?)),
         Format::Squashfs => Ok(Box::new(squashfs::SquashfsSource::new(input, first, limits)?)),
         Format::Folder => Err(Fault::Unknown),
     }
@@ -175,7 +175,7 @@ fn sniff(input: &mut dyn Input) -> Result<Format, Fault> {
         (b"hsqs", Format::Squashfs),
     ];
     let found = magics.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, format)| format);
-    found.or_else(|| tar::is_header(&start).then_some(Format::Tar)).ok_or(Fault::Unknown)
+    found.or_else(|| tarball::is_header(&start).then_some(Format::Tar)).ok_or(Fault::Unknown)
 }
 
 /// What may still come.

@@ -8,7 +8,10 @@ use crate::adopt::Filter;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Patterns(pub(super) Vec<Filter>);
 
-const OPTIONS: [(&str, &str, fn(String) -> Filter); 2] = [
+/// An option's name, its help and what it makes of a pattern.
+type Described = (&'static str, &'static str, fn(String) -> Filter);
+
+const OPTIONS: [Described; 2] = [
     (
         "exclude",
         "Leave out the files whose names in the prefix match GLOB, and folders with all that is in them",
@@ -19,7 +22,7 @@ const OPTIONS: [(&str, &str, fn(String) -> Filter); 2] = [
 
 impl Args for Patterns {
     fn augment_args(command: Command) -> Command {
-        let option = |(name, help, _): (&'static str, &'static str, _)| {
+        let option = |(name, help, _): Described| {
             Arg::new(name).long(name).value_name("GLOB").help(help).action(ArgAction::Append).requires("prefix")
         };
         command.args(OPTIONS.map(option))

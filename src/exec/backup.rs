@@ -15,10 +15,10 @@ use super::{
     process,
 };
 use crate::{
-    adopt::{self, AdoptOptions, Adopted},
+    adopt::{self, AdoptOptions, Adopted, Editables},
     archive,
     backup::{self, BackupError, Drill, System, TestRun},
-    base::{FsError, Scratch, fs},
+    base::{FsError, Progress, Scratch, fs},
     conda::without_secrets,
     export::{self, Contents, Format},
     install, lock, needs,
@@ -26,6 +26,22 @@ use crate::{
     solve,
     unpack::{self, Machine, UnpackRequest, VerifyRequest},
 };
+
+/// What to back up, and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct BackupRequest<'a> {
+    /// Any conda prefix.
+    pub prefix: &'a Path,
+    /// The folder to write; nothing may be there.
+    pub folder: &'a Path,
+    /// A script that the drill runs in the environment.
+    pub test: Option<&'a Path>,
+    /// What becomes of editable installs.
+    pub editables: Editables,
+}
+
+/// Where a backup is until it is whole.
+const INSIDE: &str = "backup";
 
 /// A backup that was made.
 #[derive(Debug)]
@@ -43,21 +59,26 @@ pub struct Saved {
 ///
 /// # Errors
 /// When there is something in the folder, or the prefix cannot be read or packed. Nothing is left behind.
-pub fn backup(means: &Means<'_>, prefix: &Path, folder: &Path, test: Option<&Path>) -> Result<Saved, ExecError> {
+pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, ExecError> {
+    let BackupRequest { prefix, folder, test, editables } = *request;
     if fs::list(folder).map_or_else(|_| folder.symlink_metadata().is_ok(), |entries| !entries.is_empty()) {
         return Err(BackupError::Occupied(folder.to_owned()).into());
     }
     let parent = folder.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent)?;
     let scratch = Scratch::inside(parent)?;
-    let inside = scratch.path().join("backup");
+    let inside = scratch.path().join(INSIDE);
     fs::create_dir_all(&inside)?;
 
-    let adopted = adopt::adopt(prefix, &AdoptOptions { threads: means.threads as usize, ..AdoptOptions::default() })?;
+    let adopted =
+        adopt::adopt(prefix, &AdoptOptions { editables, threads: means.threads as usize, ..AdoptOptions::default() })?;
     let contents = export::of_prefix(prefix)?;
     let mut warnings = lists(&contents, &inside)?;
     let unfixable = adopted.report.unfixable.iter();
     warnings.extend(unfixable.map(|it| format!("`{}` names its prefix in a way that cannot be changed", it.file)));
+    warnings.extend(
+        adopted.report.left_behind.iter().map(|it| format!("`{it}` stays behind: it is not of the environment")),
+    );
     records(&adopted, &contents, &inside)?;
     let virtual_packages: Vec<String> = solve::host_virtual_packages()?.iter().map(ToString::to_string).collect();
     let system =
@@ -66,7 +87,7 @@ pub fn backup(means: &Means<'_>, prefix: &Path, folder: &Path, test: Option<&Pat
     let archive = inside.join(backup::ARCHIVE);
     pack(means, prefix, adopted, &archive)?;
     let bytes = fs::size(&archive);
-    let drill = drill(means, &archive, scratch.path(), &inside, contents.platform, test)?;
+    let drill = drill(means, scratch.path(), contents.platform, test)?;
     backup::write_json(&inside.join(backup::DRILL), &drill)?;
     backup::seal(&inside)?;
     std::fs::rename(&inside, folder).map_err(|error| FsError::new("rename into place", folder, error))?;
@@ -125,6 +146,7 @@ fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, archive: &Path) -> R
         foreign: &[],
         needs: &needs,
         more: &[],
+        since: None,
         archive,
         format: archive::Format::TarZst,
         arcroot: "",
@@ -134,23 +156,17 @@ fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, archive: &Path) -> R
         name: &name,
         platform: &platform,
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel: means.cancel,
     })?;
     drop(packed);
     Ok(())
 }
 
-/// Unpacks the archive aside, compares, and runs the test.
-fn drill(
-    means: &Means<'_>,
-    archive: &Path,
-    aside: &Path,
-    folder: &Path,
-    platform: Subdir,
-    test: Option<&Path>,
-) -> Result<Drill, ExecError> {
-    let prefix = aside.join("drill");
+/// Unpacks the archive of the backup in `scratch` aside, compares, and runs the test.
+fn drill(means: &Means<'_>, scratch: &Path, platform: Subdir, test: Option<&Path>) -> Result<Drill, ExecError> {
+    let (folder, prefix) = (scratch.join(INSIDE), scratch.join("drill"));
+    let archive = &folder.join(backup::ARCHIVE);
     let machine = Machine::default();
     let unpacked = unpack::unpack(&UnpackRequest {
         archive,

@@ -8,13 +8,15 @@ use std::{
 
 use rattler_conda_types::RepoDataRecord;
 
-use super::{Context, ExecError, environment, pip};
+use super::{Context, ExecError, environment, pip, stated};
 use crate::{
     archive::Format,
-    base::{Cancel, FsError, Scratch, fs},
+    base::{Cancel, FsError, Progress, Scratch, fs},
+    export::Contents,
     fetch::{self, FetchRequest, SourceRef},
     image::{self, BundleRequest, Bundled},
     lock::{self, RelativeChannel},
+    needs,
     pack::{self, PackError, PackRequest},
     pkgcache,
     rt::Rt,
@@ -40,7 +42,7 @@ pub(super) fn bundle(
         name: &environment.name,
         platform: context.workspace.platform,
         lock: &lock_of(context, environment, &records)?,
-        needs: "{}\n",
+        lists: &stated::lists(contents_of(context, environment, &records))?,
         goal,
         folder: false,
         cancel: &context.cancel,
@@ -51,6 +53,11 @@ pub(super) fn bundle(
         Err(_) if context.cancel.is_cancelled() => Err(ExecError::Cancelled),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is locked, for lists of it.
+pub(super) fn contents_of(context: &Context, environment: &Environment, records: &[RepoDataRecord]) -> Contents {
+    Contents::of_lock(&environment.name, context.workspace.platform, &context.channel_names(), records)
 }
 
 /// The lock file of one environment beside its packages.
@@ -126,13 +133,15 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let mut unbundled = image::unbundle(&rt, bundle, beside.path())?;
     let image = &mut unbundled.image;
     let variables = image::variables(&image.entries)?;
+    let needs = needs::of_entries(&image.entries)?;
     let mut request = PackRequest {
+        since: None,
         entries: std::mem::take(&mut image.entries),
         placeholder: &image.placeholder,
         dest_prefix: Some(name),
         foreign: &image.foreign,
-        needs: unbundled.needs.as_bytes(),
-        more: &[],
+        needs: &needs.to_bytes(),
+        more: &unbundled.lists,
         archive: &prefix,
         format: Format::Folder,
         arcroot: "",
@@ -142,7 +151,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
         name: &unbundled.name,
         platform: &unbundled.platform,
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel,
     };
     let (mut entries, _) = pack::contents(&mut request)?;

@@ -77,6 +77,9 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
         .map(|it| format!("`{}` goes on naming {}: it has no room for another path", it.file, from.display()))
         .collect();
     warnings.extend(
+        adopted.report.left_behind.iter().map(|it| format!("`{it}` stays behind: it is not of the environment")),
+    );
+    warnings.extend(
         adopted
             .report
             .editable

@@ -3,11 +3,12 @@
 
 use super::{
     Context, ExecError, Job,
-    bundles::{BUNDLE, bundle},
-    environment,
+    bundles::{BUNDLE, bundle, contents_of},
+    environment, stated, target,
 };
 use crate::{
     archive::Format,
+    base::Progress,
     image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
@@ -20,9 +21,14 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     environment::verify(context, &records)?;
     let archive = context.archive(environment, node.part);
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
-    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
+    let is_bundle = environment.packs.get(node.part).is_some_and(|it| it == BUNDLE);
+    let bundled = || -> Result<Output, ExecError> {
         let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &archive)?;
-        return Ok(Output::Archive { digest, sha256, bytes, file });
+        Ok(Output::Archive { digest, sha256, bytes, file: file.clone() })
+    };
+    // The files matter only where there is a target to hold them against.
+    if is_bundle && environment.target.is_none() {
+        return bundled();
     }
     let mut image = image::image(
         &context.rt,
@@ -37,14 +43,21 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let variables = image::variables(&image.entries)?;
+    let stated = stated::stated(&image.entries, contents_of(context, environment, &records))?;
+    // Before anything is sent anywhere.
+    target::require_target(context, environment, &stated.needs, &[])?;
+    if is_bundle {
+        return bundled();
+    }
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
+        since: None,
         entries: std::mem::take(&mut image.entries),
         placeholder: &image.placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),
         foreign: &image.foreign,
-        needs: b"{}\n",
-        more: &[],
+        needs: &stated.needs.to_bytes(),
+        more: &stated.lists,
         archive: &archive,
         format,
         arcroot: "",
@@ -54,7 +67,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel: &context.cancel,
     })?;
     let Some(Piece { digest, sha256, bytes, .. }) = packed.pieces.into_iter().next() else {

@@ -161,7 +161,7 @@ impl Attempt<'_> {
             return Err(ExecError::Hindered { reasons: vec![reason] });
         }
         self.require_channels()?;
-        install::verify(&locked.packages, Path::new("/nowhere"))?;
+        install::verify(&locked.packages, self.folder)?;
         self.install(&locked.packages, &[])
     }
 

@@ -19,6 +19,17 @@ pub enum NeedsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An archive cannot be read.
+    #[error("`{}` cannot be read: {reason}", path.display())]
+    #[diagnostic(code(envbuild::needs::archive), help("{help}"))]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
     /// A package's record cannot be read.
     #[error("`{}` is no record of a package: {reason}", path.display())]
     #[diagnostic(code(envbuild::needs::record), help("install the environment again"))]

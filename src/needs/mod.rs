@@ -5,6 +5,7 @@
 //!
 //! Knows nothing of: the manifest, where a tree comes from, what else there is in channels.
 
+mod archive;
 mod cpu;
 mod error;
 mod gather;
@@ -20,6 +21,7 @@ mod tests;
 mod verdict;
 mod wheel;
 
+pub use archive::of_archive;
 pub use error::NeedsError;
 pub use model::{Constraint, Cpu, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols};
 pub use scan::{Source, of_entries, of_files, of_folder};

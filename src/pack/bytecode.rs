@@ -59,7 +59,7 @@ pub(super) fn is_bytecode(name: &[u8]) -> bool {
 }
 
 /// `lib/__pycache__/os.cpython-311.opt-1.pyc` is made from `lib/os.py`.
-fn source_of(name: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn source_of(name: &[u8]) -> Option<Vec<u8>> {
     let slash = name.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     let (folder, file) = name.split_at(slash);
     let stem = file.strip_suffix(b".pyc")?;

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     base::Digest,
     tree::{
-        self, BINARY, Content, DigestOf, Digests, Entries, Entry, FILES, FOLDER, FORMAT, File, HEADER, Header, LINKS,
-        Look, Mode, NEEDS, Needles, PLACES, Relocation, TEXT, TreeError,
+        self, BINARY, COUNTS, Content, DigestOf, Digests, Entries, Entry, FILES, FOLDER, FORMAT, File, HEADER, Header,
+        LINKS, Look, Mode, NEEDS, Needles, PLACES, Relocation, TEXT, TreeError,
     },
 };
 
@@ -34,11 +34,11 @@ pub(super) struct Additions<'a> {
     pub(super) more: &'a [(String, Vec<u8>)],
 }
 
-/// Everything that the archive holds, and the digest that names it.
+/// Everything that the archive holds, and the digests of it all.
 ///
 /// # Errors
 /// When the tree cannot be packed or read.
-pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Entries, Digest), PackError> {
+pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Entries, Digests), PackError> {
     let scripts = &add.scripts;
     add_scripts(&mut entries, scripts)?;
     quote_interpreters(&mut entries, scripts.placeholder)?;
@@ -67,6 +67,7 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
         (BINARY.to_owned(), relocation.files_in(Mode::Binary)),
         (LINKS.to_owned(), relocation.links_list()),
         (PLACES.to_owned(), relocation.places_list()),
+        (COUNTS.to_owned(), relocation.counts()),
     ];
     ours.extend(add.more.iter().map(|(name, bytes)| (format!("{FOLDER}/{name}"), bytes.clone())));
     entries.insert(FOLDER.into(), Entry::Folder);
@@ -87,13 +88,12 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
         tree: Digest::of(&list),
         since: None,
     };
-    let tree = header.tree;
     entries.insert(FILES.into(), Entry::made(list, false));
     entries.insert(HEADER.into(), Entry::made(header.to_bytes(), false));
     if let Some(prefix) = add.prefix {
         settle_in(&mut entries, &relocation, scripts.placeholder, prefix);
     }
-    Ok((entries, tree))
+    Ok((entries, digests))
 }
 
 /// Notes where the placeholder stands. Not in bytecode, whose strings carry their length: Python corrects the path inside

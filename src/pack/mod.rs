@@ -13,6 +13,7 @@ mod records;
 mod request;
 mod scripts;
 mod shebang;
+mod since;
 #[cfg(test)]
 pub(crate) mod stage;
 mod staging;

@@ -9,12 +9,13 @@ use super::{
     contents::{self, Additions},
     error::PackError,
     scripts::Scripts,
+    since,
     write::{Piece, write},
 };
 use crate::{
     archive::Format,
-    base::{Cancel, Digest},
-    tree::{Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
+    base::{Cancel, Digest, Progress},
+    tree::{Digests, Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
 };
 
 /// What to pack, and where to.
@@ -33,6 +34,8 @@ pub struct PackRequest<'a> {
     pub needs: &'a [u8],
     /// More files for the folder `conda-meta/envbuild`.
     pub more: &'a [(String, Vec<u8>)],
+    /// The tree for which the archive is an update: only what that tree does not have goes into it.
+    pub since: Option<&'a Digests>,
     /// The archive to write; its checksum goes beside it, with `.sha256` added to the name.
     pub archive: &'a Path,
     /// Its format.
@@ -51,8 +54,8 @@ pub struct PackRequest<'a> {
     pub platform: &'a str,
     /// Environment variables that activation sets; values may hold the placeholder.
     pub variables: &'a BTreeMap<String, String>,
-    /// Is told how many bytes of the files are read, of those that [`Totals`] told.
-    pub progress: &'a (dyn Fn(u64) + Sync),
+    /// Is told how many bytes of the files are written.
+    pub progress: Progress<'a>,
     /// When it is raised, nothing is left behind.
     pub cancel: &'a Cancel,
 }
@@ -74,18 +77,22 @@ pub struct Packed {
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read or written.
 pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
-    let (entries, tree) = contents(&mut request)?;
+    let (mut entries, digests) = contents(&mut request)?;
+    let tree = Digest::of(digests.to_bytes());
+    if let Some(old) = request.since {
+        since::only_new(&mut entries, &digests, old);
+    }
     let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
     let pieces = write(&entries, &request)?;
     Ok(Packed { pieces, files, tree })
 }
 
-/// All that the archive of a request holds, and the digest that names it: the request's entries, which are taken out of
-/// it, with clean records, the scripts, and what says where the prefix stands.
+/// All that the archive of a request holds, and the digests of that: the request's entries, which are taken out of it,
+/// with clean records, the scripts, and what says where the prefix stands.
 ///
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
-pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digest), PackError> {
+pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), PackError> {
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }

@@ -1,6 +1,6 @@
 //! Which channels answer.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use rattler_conda_types::{Channel, Subdir};
 
@@ -9,6 +9,9 @@ use crate::{
     base::{Network, with_causes},
     rt::Rt,
 };
+
+/// How long a channel may take: where a firewall swallows what is sent, nothing ever answers.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The channels whose index cannot be read for a platform, by their places in the list, each with the reason as a sentence.
 pub fn unreachable(
@@ -27,8 +30,12 @@ pub fn unreachable(
             let gone = local.is_ok_and(|it| !it.join("noarch/repodata.json").exists() && !has_index(&it, platform));
             if gone {
                 silent.push((place, "there is no index in that folder".to_owned()));
-            } else if let Err(error) = gateway.names([channel.clone()], [platform, Subdir::NoArch]).await {
-                silent.push((place, with_causes(&error)));
+                continue;
+            }
+            match tokio::time::timeout(PATIENCE, gateway.names([channel.clone()], [platform, Subdir::NoArch])).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => silent.push((place, with_causes(&error))),
+                Err(_) => silent.push((place, format!("it did not answer within {} seconds", PATIENCE.as_secs()))),
             }
         }
         silent

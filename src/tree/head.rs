@@ -96,6 +96,12 @@ impl Relocation {
         join(self.places.iter().filter(|(_, places)| places.mode() == mode).map(|(name, _)| name.as_slice()))
     }
 
+    /// How often the prefix stands in all text files, and in all binary files; a line each.
+    pub fn counts(&self) -> Vec<u8> {
+        let count = |mode| -> usize { self.places.values().filter(|it| it.mode() == mode).map(Places::count).sum() };
+        format!("{}\n{}\n", count(Mode::Text), count(Mode::Binary)).into_bytes()
+    }
+
     /// The list of links: name and target in turn.
     pub fn links_list(&self) -> Vec<u8> {
         join(self.links.iter().flat_map(|(name, target)| [name.as_slice(), target.as_slice()]))

@@ -52,17 +52,17 @@ impl Deployed {
             let lines = text.map(|it| it.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>());
             Ok(lines.map(|it| it.into_iter().filter(|line| !line.is_empty()).collect()))
         };
-        let (marker, part) = (lines(MARKER)?, lines(PART)?);
-        let whole = part.is_none();
-        let alone = part.as_ref().is_none_or(|part| part.len() < 2);
-        let mut named: Vec<Vec<u8>> = Vec::new();
-        let given = marker.iter().flatten().chain(part.iter().flatten()).cloned();
-        let canonical = (marker.is_none() && alone).then(|| head.header.prefix.clone().into_bytes());
-        for one in given.chain(canonical) {
-            if !named.contains(&one) {
-                named.push(one);
+        // The marker goes before the first file is rewritten, and comes after the last one.
+        let (named, whole) = match (lines(MARKER)?, lines(PART)?) {
+            (Some(marker), _) => (marker, true),
+            (None, None) => (vec![head.header.prefix.clone().into_bytes()], true),
+            (None, Some(mut part)) => {
+                if part.len() < 2 {
+                    part.push(head.header.prefix.clone().into_bytes());
+                }
+                (part, false)
             }
-        }
+        };
         Ok(Self { prefix, head, named, whole })
     }
 

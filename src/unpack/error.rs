@@ -83,6 +83,43 @@ pub enum UnpackError {
     #[error("`{}` is a mount point, which cannot be replaced by the finished environment", .0.display())]
     #[diagnostic(code(envbuild::unpack::mount_point), help("unpack to a new folder inside of it"))]
     MountPoint(PathBuf),
+    /// An update for another tree.
+    #[error("`{}` is the tree {found}, and the update builds on {wanted}", prefix.display())]
+    #[diagnostic(
+        code(envbuild::unpack::other_tree),
+        help("get the update that was made since this tree, or unpack a whole archive elsewhere")
+    )]
+    OtherTree {
+        /// The environment.
+        prefix: PathBuf,
+        /// The digest of the tree that is there.
+        found: crate::base::Digest,
+        /// The digest of the tree that should be.
+        wanted: crate::base::Digest,
+    },
+    /// Somebody worked in an environment that is to be updated.
+    #[error("`{}` is not as it was unpacked: {}", prefix.display(), short(faults))]
+    #[diagnostic(
+        code(envbuild::unpack::not_old),
+        help(
+            "`envbuild unpack --verify` lists everything; undo it, move it away, or unpack a whole archive elsewhere"
+        )
+    )]
+    NotOld {
+        /// The environment.
+        prefix: PathBuf,
+        /// What is different, in a sentence each.
+        faults: Vec<String>,
+    },
+    /// An environment that was moved and not relocated is to be updated.
+    #[error("the files of `{}` name {}", prefix.display(), named.display())]
+    #[diagnostic(code(envbuild::unpack::moved), help("run `envbuild unpack --relocate` for it first"))]
+    Moved {
+        /// Where it lies.
+        prefix: PathBuf,
+        /// What its files say.
+        named: PathBuf,
+    },
     /// There is no environment of ours.
     #[error("`{}` was not unpacked from an archive made by envbuild", .0.display())]
     #[diagnostic(
@@ -140,6 +177,18 @@ pub enum UnpackError {
         /// What the decoder says.
         source: io::Error,
     },
+    /// The container cannot be read here.
+    #[error("`{}` cannot be read: {fault}", path.display())]
+    #[diagnostic(
+        code(envbuild::unpack::container),
+        help("pack it again with envbuild; all parts of a split archive must lie in one folder")
+    )]
+    Container {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: crate::archive::Fault,
+    },
     /// The archive holds an entry that would reach outside the destination or is of no use in an environment.
     #[error("`{}` holds the entry `{entry}`, which {why}", path.display())]
     #[diagnostic(
@@ -158,4 +207,14 @@ pub enum UnpackError {
     #[error(transparent)]
     #[diagnostic(code(envbuild::unpack::file))]
     File(#[from] FsError),
+}
+
+/// The first few of them.
+fn short(faults: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = faults.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if faults.len() > SHOWN {
+        text.push_str(&format!(" and {} more", faults.len() - SHOWN));
+    }
+    text
 }

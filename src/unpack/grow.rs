@@ -6,11 +6,11 @@ use super::{
     crew::Bench,
     error::UnpackError,
     head::Head,
-    members::FileInfo,
     site::{NOT_LISTED, Site},
     whole::{Unpacked, below},
 };
 use crate::{
+    archive::FileInfo,
     base::{Digest, FsError},
     tree::{HEADER, MARKER, PART, with_prefix},
 };
@@ -138,17 +138,37 @@ impl<'a> Tree<'a> {
         !self.made.contains_key(name)
     }
 
-    /// Notes that a file of the old tree became one of this.
-    pub(super) fn kept(&mut self, name: &[u8]) -> Result<(), UnpackError> {
+    /// Makes a folder of the old tree again.
+    pub(super) fn kept_folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
+        self.claim(name)?;
+        self.make_folder(name)
+    }
+
+    /// Takes a file of the old tree; where the file system has no hard links, a copy of it.
+    pub(super) fn kept(&mut self, name: &[u8], old: &Path) -> Result<(), UnpackError> {
         self.claim(name)?;
         self.made.insert(name.to_owned(), false);
-        Ok(())
+        let new = below(self.site.root, name);
+        if std::fs::hard_link(old, &new).is_ok() {
+            return Ok(());
+        }
+        let copy = || -> std::io::Result<()> {
+            std::fs::copy(old, &new)?;
+            let modified = old.metadata()?.modified()?;
+            std::fs::File::options().write(true).open(&new)?.set_modified(modified)
+        };
+        copy().map_err(|error| FsError::new("copy", old, error).into())
     }
 
     /// Makes a link of the old tree again.
     pub(super) fn kept_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
         self.claim(name)?;
         self.make_link(name, target)
+    }
+
+    /// That an entry is not welcome.
+    pub(super) fn refused(&self, name: &[u8], why: &'static str) -> UnpackError {
+        self.site.refused(name, why)
     }
 
     /// Gives what was done, when everything that is listed was there.

@@ -1,24 +1,12 @@
-//! What an archive begins with, read and checked, and its end.
+//! What an archive and an environment say of themselves, checked.
 
-use std::{
-    fs::File,
-    io::{BufReader, ErrorKind, Read as _},
-    path::Path,
-};
+use std::path::Path;
 
-use super::{
-    error::UnpackError,
-    members::{self, Fault, Kind, Member},
-};
+use super::error::UnpackError;
 use crate::{
     base::Digest,
-    tree::{Digests, FILES, FORMAT, HEAD, HEADER, Header, LINKS, NEEDS, PLACES, Relocation, is_placeholder},
+    tree::{Digests, FILES, FORMAT, HEADER, Header, LINKS, NEEDS, PLACES, Relocation, is_placeholder},
 };
-
-/// How long all lists together may be, in bytes: they are held in memory. A tree of half a million files has 60 MB.
-const LONGEST_LISTS: u64 = 96 << 20;
-
-pub(super) type Stream = zstd::Decoder<'static, BufReader<File>>;
 
 /// What stands first.
 pub(super) struct Head {
@@ -99,90 +87,5 @@ impl Strange {
             Self::Format(found) => UnpackError::Format { path, found, known: FORMAT },
             Self::Placeholder(text) => UnpackError::Placeholder(text),
         }
-    }
-}
-
-/// Reads an archive, and says what is wrong with it.
-pub(super) struct Reader<'a> {
-    pub(super) archive: &'a Path,
-}
-
-impl Reader<'_> {
-    pub(super) fn damaged(&self, source: std::io::Error) -> UnpackError {
-        UnpackError::Damaged { path: self.archive.to_owned(), source }
-    }
-
-    fn strange(&self, reason: impl Into<String>) -> UnpackError {
-        Strange::Reason(reason.into()).about(self.archive)
-    }
-
-    pub(super) fn next<'a>(&self, entries: &mut tar::Entries<'a, Stream>) -> Result<Option<Member<'a>>, UnpackError> {
-        members::next(entries).map_err(|fault| match fault {
-            Fault::Stream(source) => self.damaged(source),
-            Fault::Entry { name, why } => {
-                UnpackError::Refused { path: self.archive.to_owned(), entry: name.escape_ascii().to_string(), why }
-            }
-        })
-    }
-
-    /// Reads the entries with which every archive begins.
-    pub(super) fn head(&self, entries: &mut tar::Entries<'_, Stream>) -> Result<Head, UnpackError> {
-        let mut contents = Vec::new();
-        let mut room = LONGEST_LISTS;
-        for name in HEAD {
-            // Whatever is wrong here, most likely the file is something else.
-            let member = match members::next(entries) {
-                Ok(Some(member)) if member.name == name.as_bytes() => member,
-                Ok(Some(member)) => {
-                    return Err(self.strange(format!("`{}` stands first", member.name.escape_ascii())));
-                }
-                Ok(None) => return Err(self.strange(format!("it ends before `{name}`"))),
-                Err(Fault::Stream(error)) => return Err(self.strange(error.to_string())),
-                Err(Fault::Entry { name, why }) => {
-                    return Err(self.strange(format!("the entry `{}` {why}", name.escape_ascii())));
-                }
-            };
-            let Member { kind, mut data, .. } = member;
-            let content = match kind {
-                Kind::Folder => None,
-                Kind::File(info) if info.size <= room => {
-                    room -= info.size;
-                    let mut bytes = Vec::new();
-                    data.read_to_end(&mut bytes).map_err(|error| self.damaged(error))?;
-                    if bytes.len() as u64 != info.size {
-                        return Err(self.damaged(ErrorKind::UnexpectedEof.into()));
-                    }
-                    Some(Content { bytes, executable: info.executable, modified: info.modified })
-                }
-                Kind::File(_) => return Err(self.strange("its lists are too long")),
-                Kind::Link(_) => return Err(self.strange(format!("`{name}` is no list"))),
-            };
-            contents.push((name, content));
-        }
-        Head::parse(contents).map_err(|strange| strange.about(self.archive))
-    }
-
-    /// Reads to the end, so that the checksum is verified. After the last entry stand blocks of zeros; without them the
-    /// archive was cut between two entries.
-    pub(super) fn end(&self, mut stream: Stream) -> Result<(), UnpackError> {
-        let mut zeros = 0;
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let read = match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.damaged(error)),
-            };
-            if buffer[..read].iter().any(|byte| *byte != 0) {
-                return Err(self.damaged(std::io::Error::other("something follows the last entry")));
-            }
-            zeros += read;
-        }
-        // `tar` has consumed the first of the two blocks.
-        if zeros < 512 {
-            return Err(self.damaged(ErrorKind::UnexpectedEof.into()));
-        }
-        Ok(())
     }
 }

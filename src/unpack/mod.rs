@@ -11,19 +11,20 @@ mod head;
 #[cfg(test)]
 mod hostile;
 mod machine;
-mod members;
 mod peek;
-mod progress;
+mod reader;
 mod relocate;
 mod rewrite;
 mod site;
+#[cfg(test)]
+mod tests;
+mod update;
 mod verify;
 mod whole;
 
 pub use error::UnpackError;
 pub use machine::Machine;
 pub use peek::{Peeked, files_in, files_that, peek};
-pub use progress::Progress;
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
 pub use verify::{Verified, VerifyRequest, verify};
-pub use whole::{UnpackRequest, Unpacked, unpack};
+pub use whole::{UnpackRequest, Unpacked, digests_of, unpack};

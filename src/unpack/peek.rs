@@ -1,12 +1,12 @@
 //! Looks into an archive that stays packed.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use super::{
     error::UnpackError,
-    members::{self, Fault, Kind, Member},
+    reader::{Reader, of_fault},
 };
-use crate::base::FsError;
+use crate::archive::{Kind, Member};
 
 /// Longer files are not what somebody looks for in an archive.
 const LONGEST: u64 = 64 << 20;
@@ -28,35 +28,23 @@ pub enum Peeked<'a> {
 /// When the archive is not one of ours, is damaged, or cannot be read; and whatever `visit` fails with.
 pub fn peek<E: From<UnpackError>>(
     archive: &Path,
-    mut visit: impl FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
+    visit: &mut dyn FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
 ) -> Result<(), E> {
-    let path = || archive.to_owned();
-    let damaged = |source| UnpackError::Damaged { path: path(), source };
-    let file = File::open(archive).map_err(|error| UnpackError::from(FsError::new("read", archive, error)))?;
-    let stream = zstd::Decoder::new(file).map_err(damaged)?;
-    let mut tar = tar::Archive::new(stream);
-    let mut entries = tar.entries().map_err(damaged)?.raw(true);
-    let mut is_first = true;
-    loop {
-        let next = members::next(&mut entries).map_err(|fault| match fault {
-            // Whatever is wrong right away, most likely the file is something else.
-            Fault::Stream(error) if is_first => UnpackError::NotAnArchive { path: path(), reason: error.to_string() },
-            Fault::Stream(error) => damaged(error),
-            Fault::Entry { name, why } => {
-                UnpackError::Refused { path: path(), entry: name.escape_ascii().to_string(), why }
-            }
-        })?;
-        is_first = false;
-        let Some(Member { name, kind, mut data }) = next else { return Ok(()) };
+    let mut reader = Reader::open(archive)?;
+    while let Some(Member { name, kind, data }) = reader.next()? {
+        if name.is_empty() {
+            continue;
+        }
         let peeked = match &kind {
             Kind::Folder => Peeked::Folder,
             Kind::Link(target) => Peeked::Link(target),
-            Kind::File(info) => Peeked::File(info.size, &mut data),
+            Kind::File(info) => Peeked::File(info.size, data),
         };
         if !visit(&name, peeked)? {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// The regular files right in a folder of an archive, with their bytes, in its order. Nothing is written.
@@ -73,15 +61,14 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
 /// As for [`peek`].
 pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
     let mut found = Vec::new();
-    peek(archive, |name, entry| {
+    peek(archive, &mut |name, entry| {
         let name = String::from_utf8_lossy(name).into_owned();
         if let Peeked::File(size, content) = entry
             && size <= LONGEST
             && wanted(&name)
         {
             let mut bytes = Vec::new();
-            let damaged = |source| UnpackError::Damaged { path: archive.to_owned(), source };
-            content.read_to_end(&mut bytes).map_err(damaged)?;
+            content.read_to_end(&mut bytes).map_err(|error| of_fault(archive, error.into()))?;
             found.push((name, bytes));
         }
         Ok::<_, UnpackError>(true)

@@ -8,9 +8,10 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{error::UnpackError, head::Head, members::FileInfo, progress::Meter, whole::below};
+use super::{error::UnpackError, head::Head, reader::of_fault, whole::below};
 use crate::{
-    base::{Digest, FsError},
+    archive::FileInfo,
+    base::{Digest, FsError, Meter},
     tree::{DigestOf, Places, Splicer},
 };
 
@@ -147,8 +148,8 @@ impl Site<'_> {
         }
     }
 
-    pub(super) fn damaged(&self, source: io::Error) -> UnpackError {
-        UnpackError::Damaged { path: self.archive.to_owned(), source }
+    pub(super) fn damaged(&self, error: io::Error) -> UnpackError {
+        of_fault(self.archive, error.into())
     }
 
     pub(super) fn refused(&self, name: &[u8], why: &'static str) -> UnpackError {

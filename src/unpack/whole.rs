@@ -5,31 +5,35 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
-    io::{BufReader, ErrorKind},
+    io::ErrorKind,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
 use super::{
     crew,
-    deployed::absolute,
+    deployed::{Deployed, absolute, bytes_of},
     error::UnpackError,
     grow::{Job, Tree, mark},
-    head::Reader,
+    head::Head,
     machine::{Machine, check_machine, check_prefix, check_room},
-    members::{Kind, Member},
-    progress::{Meter, Progress},
+    reader::Reader,
     site::Site,
+    update,
 };
-use crate::base::{Cancel, FsError, Scratch, fs};
+use crate::{
+    archive::{Kind, Member},
+    base::{Cancel, FsError, Meter, Progress, Scratch, fs},
+    tree::{Digests, FILES},
+};
 
 /// What to unpack, and where to.
 #[derive(Debug, Clone, Copy)]
 pub struct UnpackRequest<'a> {
     /// An archive of `envbuild pack`.
     pub archive: &'a Path,
-    /// Where the environment is to live: nothing may be there but an empty folder. A relative path is made absolute.
+    /// Where the environment is to live: nothing may be there but an empty folder; for an update, the environment on
+    /// which it builds. A relative path is made absolute.
     pub prefix: &'a Path,
     /// Where it is to run; [`Machine::default`] suits every environment.
     pub machine: &'a Machine,
@@ -62,53 +66,75 @@ const WAITING: usize = 32 << 20;
 /// machine or has no room there, when the archive is not one of ours, is damaged, or holds an entry that reaches outside
 /// or is not in its list, when a file cannot be written, or when somebody wants it to stop.
 pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
-    let reader = Reader { archive: request.archive };
-    let file = File::open(request.archive).map_err(|error| FsError::new("read", request.archive, error))?;
-    let file = BufReader::with_capacity(256 << 10, file);
-    let stream = zstd::Decoder::with_buffer(file).map_err(|error| reader.damaged(error))?;
-    let mut archive = tar::Archive::new(stream);
-    let mut entries = archive.entries().map_err(|error| reader.damaged(error))?.raw(true);
-    let head = reader.head(&mut entries)?;
+    let mut reader = Reader::open(request.archive)?;
+    let head = reader.head()?;
+    if let Some(since) = head.header.since {
+        return update::apply(request, reader, &head, since);
+    }
     let prefix = destination(request.prefix)?;
     check_machine(request.archive, &head, request.machine)?;
     check_prefix(&prefix, head.header.placeholder.len())?;
-    let folder = prefix.parent().unwrap_or(Path::new("/"));
-    check_room(folder, head.header.holds)?;
+    check_room(prefix.parent().unwrap_or(Path::new("/")), head.header.holds)?;
+    let nothing_else = |_: &mut Tree<'_>| Ok(());
+    // An empty folder at the destination is replaced; anything that came there meanwhile makes this fail.
+    grow(request, reader, &head, &prefix, nothing_else, |inside| match std::fs::rename(inside, &prefix) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Err(UnpackError::Occupied(prefix.clone())),
+        Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(UnpackError::MountPoint(prefix.clone())),
+        Err(error) => Err(FsError::new("rename into place", &prefix, error).into()),
+    })
+}
 
-    let scratch = Scratch::inside(folder)?;
+/// Writes the rest of an archive into a fresh folder beside the prefix, adds what `more` knows of, and hands the whole
+/// tree to `place`. Whatever is left in that folder is deleted.
+pub(super) fn grow(
+    request: &UnpackRequest<'_>,
+    mut reader: Reader<'_>,
+    head: &Head,
+    prefix: &Path,
+    more: impl FnOnce(&mut Tree<'_>) -> Result<(), UnpackError>,
+    place: impl FnOnce(&Path) -> Result<(), UnpackError>,
+) -> Result<Unpacked, UnpackError> {
+    let scratch = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
     // The scratch folder is private; the environment is not.
     let inside = scratch.path().join("prefix");
     std::fs::create_dir(&inside).map_err(|error| FsError::new("make the folder", &inside, error))?;
-    let new = prefix.as_os_str().as_bytes();
+    let new = bytes_of(prefix);
     let meter = Meter::new(request.progress, head.header.holds.bytes);
-    let site = Site { root: &inside, archive: request.archive, head: &head, new, meter };
+    let site = Site { root: &inside, archive: request.archive, head, new, meter };
     let write = |job: Job| site.write(&job.name, job.info, &job.bytes);
     let unpacked = crew::lead(request.threads.saturating_sub(1), WAITING, &write, |bench| {
         let mut tree = Tree::new(&site, bench);
         tree.head()?;
-        while let Some(member) = reader.next(&mut entries)? {
+        while let Some(member) = reader.next()? {
             if request.cancel.is_cancelled() {
                 return Err(UnpackError::Stopped);
             }
-            let Member { name, kind, mut data } = member;
+            let Member { name, kind, data } = member;
             match kind {
+                Kind::Folder if name.is_empty() => {}
                 Kind::Folder => tree.folder(&name)?,
                 Kind::Link(target) => tree.link(&name, &target)?,
-                Kind::File(info) => tree.file(&name, info, &mut data)?,
+                Kind::File(info) => tree.file(&name, info, data)?,
             }
         }
+        more(&mut tree)?;
         tree.finish()
     })?;
-    drop(entries);
-    reader.end(archive.into_inner())?;
     mark(&inside, new)?;
-    // An empty folder at the destination is replaced; anything that came there meanwhile makes this fail.
-    match std::fs::rename(&inside, &prefix) {
-        Ok(()) => Ok(unpacked),
-        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Err(UnpackError::Occupied(prefix)),
-        Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(UnpackError::MountPoint(prefix)),
-        Err(error) => Err(FsError::new("rename into place", prefix, error).into()),
+    place(&inside)?;
+    Ok(unpacked)
+}
+
+/// The list of digests of an archive, or of an environment that was unpacked: what an update can build on.
+///
+/// # Errors
+/// When it is none of ours.
+pub fn digests_of(path: &Path) -> Result<Digests, UnpackError> {
+    if path.join(FILES).is_file() {
+        return Ok(Deployed::at(path)?.head.digests);
     }
+    Ok(Reader::open(path)?.head()?.digests)
 }
 
 /// The absolute path of the destination, without `..`, where nothing is but perhaps an empty folder.

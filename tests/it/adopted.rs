@@ -136,8 +136,19 @@ fn compile(bench: &Bench) {
     fs::write(&source, format!("const char *where(void) {{ return \"{}/share/mine\"; }}\n", prefix.display())).unwrap();
     let rpath = format!("-Wl,-rpath,{}/lib", prefix.display());
     let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", &rpath, "-o"]).arg(prefix.join("lib/libmine.so")).arg(&source);
+    cc.args(["-shared", "-fPIC", "-Wl,-soname,libmine.so", &rpath, "-o"])
+        .arg(prefix.join("lib/libmine.so"))
+        .arg(&source);
     assert!(cc.status().unwrap().success());
+    // Another one finds the first by its run path only.
+    let mut cc = Command::new("cc");
+    let user = "const char *where(void); const char *there(void) { return where(); }\n";
+    fs::write(bench.project.path("user.c"), user).unwrap();
+    let folder = prefix.join("lib/deep");
+    fs::create_dir(&folder).unwrap();
+    cc.args(["-shared", "-fPIC", "-Wl,--enable-new-dtags", &rpath, "-o"]).arg(folder.join("libuser.so"));
+    cc.arg(bench.project.path("user.c")).arg(prefix.join("lib/libmine.so"));
+    assert!(cc.arg("-Wl,-soname,libuser.so").status().unwrap().success());
 }
 
 #[test]
@@ -181,6 +192,7 @@ fn a_prefix_with_packages_of_pip_and_every_kind_of_change_runs_elsewhere() {
     assert_eq!(names(&report["outside_links"], "file"), ["bin/outside"]);
     assert_eq!(names(&report["outside_paths"], "names"), ["/usr/share"]);
     assert_eq!(names(&report["unfixable"], "file"), ["lib/libmine.so"]);
+    assert_eq!(report["relinked"], serde_json::json!(["lib/deep/libuser.so", "lib/libmine.so"]));
     assert_eq!(report["editable"][0]["name"], "greeter");
     assert_eq!(report["longest_prefix"], 255);
     let documented = documented("`envbuild pack`");
@@ -212,6 +224,8 @@ fn a_prefix_with_packages_of_pip_and_every_kind_of_change_runs_elsewhere() {
         let library = fs::read(prefix.join("lib/libmine.so")).unwrap();
         let real = old.to_str().unwrap().as_bytes();
         assert!(library.windows(real.len()).any(|it| it == real), "it cannot be corrected, so it must be as it was");
+        let code = "import ctypes, sys; ctypes.CDLL(sys.prefix + '/lib/deep/libuser.so').there";
+        bare(&python, &["-c", code]);
         let config = fs::read_to_string(prefix.join("bin/python3.11-config")).unwrap();
         assert!(config.contains(&format!("\nprefix=\"{}\"\n", prefix.display())), "{config}");
     }

@@ -8,7 +8,12 @@ use crate::support::{Project, repository};
 
 /// The fields in the tables of a section of the chapter "Commands".
 pub(crate) fn documented(section: &str) -> BTreeSet<String> {
-    let page = std::fs::read_to_string(repository().join("book/src/commands.md")).unwrap();
+    documented_in("commands.md", section)
+}
+
+/// The same of another chapter.
+pub(crate) fn documented_in(chapter: &str, section: &str) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(repository().join("book/src").join(chapter)).unwrap();
     let (_, rest) = page.split_once(&format!("\n## {section}\n")).expect("there is such a section");
     let section = rest.split("\n## ").next().unwrap();
     let table = section.lines().skip_while(|it| !it.starts_with("| field |")).skip(2);

@@ -8,6 +8,7 @@ mod activation;
 mod adopted;
 mod answers;
 mod archives;
+mod backups;
 mod base_channel;
 mod book;
 mod bundles;

@@ -7,24 +7,30 @@ use super::{
     host_libraries::{self, Place},
 };
 use crate::{
+    adopt::Editables,
     backup::Sharing,
-    base::{Cancel, Network, Scratch},
+    base::{Cancel, Network, Progress, Scratch},
     cli::{
         Exit,
         args::{BackupArgs, CloneArgs, RestoreArgs, RestoreBy},
         project::{self, UsageError},
         signals, ui,
     },
-    exec::{self, Children, Cloned, ExecError, Machine, Means, Restored, Saved, Way},
+    exec::{self, BackupRequest, Children, Cloned, ExecError, Machine, Means, Restored, Saved, Way},
     rt::Rt,
-    unpack::Progress,
 };
 
 pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result<Exit> {
     let (prefix, folder) = (world.path(&args.prefix), world.path(&args.output));
     let test = args.test.as_ref().map(|it| world.path(it));
+    let editables = match (args.ignore_editable, args.include_editable) {
+        (true, _) => Editables::LeaveOut,
+        (_, true) => Editables::Include,
+        _ => Editables::Refuse,
+    };
     let saved = with_means(world, args.jobs, Network::Offline, "backing up", |means| {
-        exec::backup(means, &prefix, &folder, test.as_deref())
+        let request = BackupRequest { prefix: &prefix, folder: &folder, test: test.as_deref(), editables };
+        exec::backup(means, &request)
     })?;
     let Some(Saved { drill, bytes, warnings }) = saved else { return Ok(Exit::Stopped) };
     warn(&warnings);

@@ -1,51 +1,77 @@
-//! `unpack`: an archive becomes an environment.
+//! `unpack`: an archive becomes an environment, which is looked after later.
+
+use std::path::Path;
 
 use rattler_conda_types::Subdir;
 
 use super::{World, host_libraries};
 use crate::{
-    base::Cancel,
+    base::{Cancel, Progress},
     cli::{Exit, args::UnpackArgs, signals, ui},
     exec::{self, Children},
     image, solve,
-    unpack::{self, Machine, Progress, UnpackRequest},
+    unpack::{self, Machine, RelocateRequest, UnpackRequest, VerifyRequest},
 };
 
 pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result<Exit> {
     let cancel = Cancel::new();
     signals::watch(cancel.clone(), Children::default(), || {});
-    let (Some(archive), Some(prefix)) = (&args.archive, &args.prefix) else { return Ok(Exit::Usage) };
-    let (archive, prefix) = (world.path(archive), world.path(prefix));
-    if image::is_bundle(&archive) {
-        let files = exec::unbundle(&archive, &prefix, &cancel)?;
+    match (&args.archive, &args.prefix, &args.relocate, &args.verify) {
+        (Some(archive), Some(prefix), ..) => {
+            let (archive, prefix) = (world.path(archive), world.path(prefix));
+            unpack_to(world, args, &archive, &prefix, &cancel)
+        }
+        (_, _, Some(prefix), _) => relocate(world, args, &world.path(prefix), &cancel),
+        (_, _, _, Some(prefix)) => verify(world, args, &world.path(prefix), &cancel),
+        // The parser lets nothing else pass.
+        _ => Ok(Exit::Usage),
+    }
+}
+
+fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {
+    if image::is_bundle(archive) {
+        let files = exec::unbundle(archive, prefix, cancel)?;
         if !world.global.quiet {
             ui::note(&format!("unpacked {files} files into {}", prefix.display()));
         }
-        host_libraries::warn(&prefix, &world.environment);
+        host_libraries::warn(prefix, &world.environment);
         return Ok(Exit::Success);
     }
     let machine = if args.ignore_platform { Machine::default() } else { machine() };
     let bar = ui::Bar::new("unpacking", &world.global);
-    let unpacked = unpack::unpack(&UnpackRequest {
-        archive: &archive,
-        prefix: &prefix,
-        machine: &machine,
-        threads: threads(args),
-        progress: Progress::to(&|done, total| bar.at(done, total)),
-        cancel: &cancel,
-    });
-    drop(bar);
+    let progress = |done, total| bar.at(done, total);
+    let progress = Progress::to(&progress);
+    let threads = threads(args);
+    let unpacked = unpack::unpack(&UnpackRequest { archive, prefix, machine: &machine, threads, progress, cancel });
+    bar.close();
     let unpacked = unpacked?;
     if !world.global.quiet {
-        ui::note(&format!(
-            "unpacked {} files ({}) into {}",
-            unpacked.files,
-            ui::bytes(unpacked.bytes),
-            prefix.display()
-        ));
+        let (files, bytes) = (unpacked.files, ui::bytes(unpacked.bytes));
+        ui::note(&format!("unpacked {files} files ({bytes}) into {}", prefix.display()));
     }
-    host_libraries::warn(&prefix, &world.environment);
+    host_libraries::warn(prefix, &world.environment);
     Ok(Exit::Success)
+}
+
+fn relocate(world: &World, args: &UnpackArgs, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {
+    let bar = ui::Bar::new("relocating", &world.global);
+    let progress = |done, total| bar.at(done, total);
+    let progress = Progress::to(&progress);
+    let relocated = unpack::relocate(&RelocateRequest { prefix, threads: threads(args), progress, cancel });
+    bar.close();
+    ui::relocated(&relocated?, prefix, args.format, &world.global)?;
+    Ok(Exit::Success)
+}
+
+fn verify(world: &World, args: &UnpackArgs, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {
+    let bar = ui::Bar::new("verifying", &world.global);
+    let progress = |done, total| bar.at(done, total);
+    let progress = Progress::to(&progress);
+    let verified = unpack::verify(&VerifyRequest { prefix, threads: threads(args), progress, cancel });
+    bar.close();
+    let verified = verified?;
+    ui::verified(&verified, prefix, args.format, &world.global)?;
+    Ok(if verified.is_good() { Exit::Success } else { Exit::Failure })
 }
 
 fn threads(args: &UnpackArgs) -> u32 {
@@ -56,5 +82,6 @@ fn threads(args: &UnpackArgs) -> u32 {
 fn machine() -> Machine {
     let packages = solve::host_virtual_packages().unwrap_or_default();
     let glibc = packages.iter().find(|it| it.name.as_normalized() == "__glibc");
-    Machine { platform: Subdir::current().map(|it| it.to_string()), glibc: glibc.map(|it| it.version.to_string()) }
+    let platform = Subdir::current().map(|it| it.to_string());
+    Machine { platform, glibc: glibc.map(|it| it.version.to_string()) }
 }

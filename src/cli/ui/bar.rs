@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::args::Global;
 
-/// Shows bytes, rate and the time left on a terminal, and nothing elsewhere. It disappears when it is dropped.
+/// Shows bytes, rate and the time left on a terminal, and nothing elsewhere.
 pub(in crate::cli) struct Bar(ProgressBar);
 
 impl Bar {
@@ -22,6 +22,11 @@ impl Bar {
         Self(bar)
     }
 
+    /// Takes it away.
+    pub(in crate::cli) fn close(&self) {
+        self.0.finish_and_clear();
+    }
+
     /// So many bytes of so many are done.
     pub(in crate::cli) fn at(&self, done: u64, total: u64) {
         if self.0.is_hidden() {
@@ -31,11 +36,5 @@ impl Bar {
             self.0.set_length(total);
         }
         self.0.set_position(done);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

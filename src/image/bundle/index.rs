@@ -21,8 +21,8 @@ pub(super) struct Index {
     pub(super) platform: String,
     /// What the user asked for.
     pub(super) specs: Vec<String>,
-    /// What it needs of a machine, as it stands in archives.
-    pub(super) needs: String,
+    /// The files of the bundle that list what is in it, as they stand in archives.
+    pub(super) lists: Vec<String>,
     /// The packages, in the order in which the bundle holds them.
     pub(super) packages: Vec<Package>,
 }

@@ -27,7 +27,7 @@ use crate::{
     rt::Rt,
 };
 
-/// The index is no longer than this, in bytes.
+/// The index and the lists are no longer than this, in bytes.
 const LONGEST: u64 = 64 << 20;
 
 /// A tree that was made of a bundle.
@@ -39,8 +39,8 @@ pub struct Unbundled {
     pub name: String,
     /// The platform that it is for.
     pub platform: String,
-    /// What it needs of a machine, as JSON.
-    pub needs: String,
+    /// The files that list what is in it, by their names.
+    pub lists: Vec<(String, Vec<u8>)>,
 }
 
 /// Whether a file or folder is a bundle, by what it begins with. What cannot be read is none.
@@ -77,7 +77,15 @@ pub fn unbundle(rt: &Rt, bundle: &Path, beside: &Path) -> Result<Unbundled, Imag
     let packages = index.packages.par_iter().enumerate().map(extract).collect::<Result<Vec<_>, _>>()?;
     let making = Making { specs: &specs, platform, kept: None, interpreter: None };
     let image = making.image(rt, packages, scratch)?;
-    Ok(Unbundled { image, name: index.name, platform: index.platform, needs: index.needs })
+    let mut lists = Vec::new();
+    for name in index.lists {
+        if name.contains('/') || !stays_inside(Path::new(&name)) {
+            return Err(reader.damaged(&format!("`{name}` is no name of a list")));
+        }
+        let bytes = reader.bytes(&name)?;
+        lists.push((name, bytes));
+    }
+    Ok(Unbundled { image, name: index.name, platform: index.platform, lists })
 }
 
 /// Where the files of a bundle are.
@@ -138,10 +146,15 @@ impl<'a> Reader<'a> {
         Ok(io::BufReader::with_capacity(256 << 10, file.take(size)))
     }
 
-    fn index(&self) -> Result<Index, ImageError> {
+    fn bytes(&self, name: &str) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Vec::new();
-        let read = self.file(INDEX)?.take(LONGEST).read_to_end(&mut bytes);
+        let read = self.file(name)?.take(LONGEST).read_to_end(&mut bytes);
         read.map_err(|error| FsError::new("read", self.bundle, error))?;
+        Ok(bytes)
+    }
+
+    fn index(&self) -> Result<Index, ImageError> {
+        let bytes = self.bytes(INDEX)?;
         let bad = |error: serde_json::Error| self.damaged(&format!("`{INDEX}`: {error}"));
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(bad)?;
         if value["format"] != FORMAT {

@@ -9,7 +9,7 @@ use std::{
 
 use envbuild::{
     archive::Format,
-    base::{Cancel, Network},
+    base::{Cancel, Network, Progress},
     image::{Image, ImageError, ImageRequest, image, variables},
     install::{InstallRequest, install},
     pack::{PackRequest, of_prefix, pack},
@@ -198,9 +198,11 @@ impl Bench {
     ) -> PathBuf {
         let goal = self.path(name);
         pack(PackRequest {
+            since: None,
             entries,
             placeholder,
             dest_prefix: None,
+            since: None,
             foreign,
             needs: b"{}\n",
             more: &[],
@@ -213,7 +215,7 @@ impl Bench {
             name: "bench",
             platform: "linux-64",
             variables,
-            progress: &|_| {},
+            progress: Progress::none(),
             cancel: &Cancel::new(),
         })
         .unwrap();

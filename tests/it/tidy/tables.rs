@@ -112,7 +112,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["archive/", "conda/", "pack/", "unpack/"]),
+    ("zstd", &["archive/", "conda/", "pack/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.

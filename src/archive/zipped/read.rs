@@ -39,7 +39,9 @@ impl ZipSource {
         if !first.is_empty() {
             let mut directory = directory.clone();
             while let Some((number, record)) = directory.next(&mut *input)? {
-                if let Some(place) = first.iter().position(|name| name.as_bytes() == record.name) {
+                // A folder's name ends with a slash here.
+                let plain = record.name.strip_suffix(b"/").unwrap_or(&record.name);
+                if let Some(place) = first.iter().position(|name| name.as_bytes() == plain) {
                     found.entry(place).or_insert((number, record));
                 }
             }

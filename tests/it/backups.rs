@@ -1,0 +1,245 @@
+//! Prefixes that are backed up, tried, brought back and copied.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{
+    answers,
+    support::{Project, Ran, contents_below, files_below, skip, variable},
+};
+
+const ENVIRONMENT: &str = "everyone-libgreet1.0.0";
+
+/// Three times this is no path of an environment.
+const TOO_LONG: &str =
+    "a-part-of-a-path-that-is-longer-than-the-room-that-binary-files-have-for-their-prefix-when-it-is-repeated/";
+
+/// An installed environment of the quickstart, whose program greets.
+fn installed() -> (Project, PathBuf) {
+    let project = Project::example("quickstart");
+    project.run(&["install", ENVIRONMENT]).success();
+    let prefix = project.path(format!(".envbuild/envs/{ENVIRONMENT}"));
+    (project, prefix)
+}
+
+#[track_caller]
+fn assert_greets(prefix: &Path) {
+    let mut hello = Command::new(prefix.join("bin/hello"));
+    hello.arg("--everyone").env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+    let hello = Ran::new(hello.output().unwrap()).success();
+    assert!(hello.stdout.starts_with("Hello, Ada!\nHello, Barbara!\nHello, Grace!\n"), "{}", hello.stdout);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Backs the environment up, with a test.
+fn backed_up(project: &Project, prefix: &Path) -> PathBuf {
+    let folder = project.beside("backup");
+    project.write("greets.sh", "hello --everyone | grep Ada\ntest \"$CONDA_PREFIX\" != \"$NOT_HERE\"\n");
+    let mut command = project.command(&["backup", "-p", text(prefix), "-o", text(&folder), "--test", "greets.sh"]);
+    Ran::new(command.env("NOT_HERE", prefix).output().unwrap()).success().says("the restore drill: pass");
+    folder
+}
+
+#[test]
+fn a_backup_holds_what_brings_a_prefix_back() {
+    let (project, prefix) = installed();
+    let folder = backed_up(&project, &prefix);
+    let mut names: Vec<String> = files_below(&folder).iter().map(|it| it.display().to_string()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "SHA256SUMS",
+            "conda-list.txt",
+            "drill.json",
+            "drill.log",
+            "envbuild.lock",
+            "environment-no-builds.yml",
+            "environment.tar.zst",
+            "environment.tar.zst.sha256",
+            "environment.yml",
+            "explicit.txt",
+            "pip.txt",
+            "sbom.cdx.json",
+            "system.json",
+        ]
+    );
+    let sums = Command::new("sha256sum").args(["-c", "--status", "SHA256SUMS"]).current_dir(&folder).status().unwrap();
+    assert!(sums.success());
+    let json = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
+    for (file, section) in [("system.json", "The system"), ("drill.json", "The drill")] {
+        let mut found = json(file);
+        // Compilers are named by what the machine has.
+        if let Some(compilers) = found.get_mut("compilers") {
+            assert!(compilers["cc"].as_str().is_some_and(|it| !it.is_empty()), "{compilers}");
+            *compilers = Value::Null;
+        }
+        assert_eq!(answers::fields(&found), answers::documented_in("backup.md", section), "{file}");
+    }
+    let uname = Ran::new(Command::new("uname").arg("-m").output().unwrap()).success().stdout;
+    assert_eq!(json("system.json")["architecture"], uname.trim());
+    let list = project.run(&["export", text(&prefix), "--format", "list"]).success().stdout;
+    assert_eq!(fs::read_to_string(folder.join("conda-list.txt")).unwrap(), list);
+
+    // By the archive, also when the project and its channel are gone.
+    let by_pack = project.beside("by pack");
+    let mut project = project;
+    project.move_to("gone");
+    project
+        .run(&["restore", text(&folder), "-p", text(&by_pack)])
+        .success()
+        .says("by the archive")
+        .says("cannot be reached");
+    assert_greets(&by_pack);
+    let refused = project.run(&["restore", text(&folder), "-p", text(&project.beside("x")), "--by", "explicit"]);
+    refused.failure(1).says("not by the same packages: the channel `file:").says("cannot be reached");
+    assert!(!project.beside("x").exists());
+}
+
+#[test]
+fn what_the_archive_cannot_do_is_done_from_channels() {
+    let (project, prefix) = installed();
+    let folder = backed_up(&project, &prefix);
+    for (by, way) in [("explicit", "by the same packages"), ("environment", "by environment.yml")] {
+        let to = project.beside(by);
+        project.run(&["restore", text(&folder), "-p", text(&to), "--by", by, "--offline"]).success().says(way);
+        assert_greets(&to);
+        let list = |it: &Path| {
+            let list = project.run(&["export", text(it), "--format", "list"]).success().stdout;
+            list.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(list(&to), list(&prefix), "{by}");
+    }
+
+    // A path that the archive's files have no room for is told.
+    let long = project.beside(TOO_LONG.repeat(3));
+    let ran = project.run(&["restore", text(&folder), "-p", text(&long), "--by", "pack"]).failure(1);
+    ran.says("not by the archive");
+
+    // What was altered is not restored.
+    fs::write(folder.join("pip.txt"), "something-else==1\n").unwrap();
+    project.run(&["restore", text(&folder), "-p", "new"]).failure(1).says("pip.txt was altered");
+    assert!(!project.path("new").exists());
+    project.run(&["restore", ".", "-p", "new"]).failure(1).says("is no backup");
+    project.run(&["backup", "-p", text(&prefix), "-o", text(&folder)]).failure(1).says("something at");
+}
+
+#[test]
+fn a_drill_that_fails_says_so() {
+    let (project, prefix) = installed();
+    project.write("fails.sh", "echo the test began\nexit 7\n");
+    let folder = project.path("backup");
+    let ran = project.run(&["backup", "-p", text(&prefix), "-o", "backup", "--test", "fails.sh"]).failure(1);
+    ran.says("the restore drill: fail").says("fails.sh failed with exit status: 7");
+    let drill: Value = serde_json::from_slice(&fs::read(folder.join("drill.json")).unwrap()).unwrap();
+    assert_eq!((&drill["passed"], &drill["test"]["passed"]), (&false.into(), &false.into()));
+    assert_eq!(fs::read_to_string(folder.join("drill.log")).unwrap(), "the test began\n");
+    project.run(&["backup", "-p", "recipes", "-o", "other"]).failure(1);
+    assert!(!project.path("other").exists());
+    let beside: Vec<PathBuf> = files_below(project.root());
+    assert!(!beside.iter().any(|it| it.display().to_string().contains("envbuild-tmp")), "{beside:?}");
+}
+
+#[test]
+fn a_clone_names_its_own_prefix_and_shares_only_what_conda_shares() {
+    let (project, prefix) = installed();
+    // Somebody has written into one file of a package, and made another.
+    let data = files_below(&prefix).into_iter().find(|it| it.starts_with("share")).unwrap();
+    let changed = prefix.join(&data);
+    let bytes = [fs::read(&changed).unwrap(), b"mine\n".to_vec()].concat();
+    fs::remove_file(&changed).unwrap();
+    fs::write(&changed, bytes).unwrap();
+    fs::write(prefix.join("own"), "own\n").unwrap();
+    let [shared, copied] =
+        ["shared", "copied"].map(|it| project.beside(format!("a much longer name for what is {it}")));
+    project.run(&["clone", ENVIRONMENT, "-p", text(&shared)]).success().says("with the new prefix");
+    project.run(&["clone", text(&prefix), "-p", text(&copied), "--copy"]).success().says("0 reflinks, 0 hard links");
+    for clone in [&shared, &copied] {
+        assert_greets(clone);
+        // Our prefixes are marked as what need not be backed up; a copy is somebody's own.
+        let mut expected = files_below(&prefix);
+        expected.retain(|it| it != Path::new("CACHEDIR.TAG"));
+        assert_eq!(files_below(clone), expected);
+        for (file, bytes) in contents_below(clone) {
+            let old = text(&prefix).as_bytes();
+            assert!(!bytes.windows(old.len()).any(|it| it == old), "{} names the old prefix", file.display());
+        }
+        for own in [data.as_path(), Path::new("own")] {
+            let links = [clone, &prefix].map(|it| it.join(own).metadata().unwrap().ino());
+            assert_ne!(links[0], links[1], "{} is shared", own.display());
+        }
+    }
+    assert_eq!(contents_below(&shared).len(), contents_below(&copied).len());
+    project.run(&["clone", ENVIRONMENT, "-p", text(&shared)]).failure(1).says("something at");
+    project.run(&["clone", ENVIRONMENT, "-p", text(&project.beside(TOO_LONG.repeat(3)))]).failure(1).says("at most");
+    project.run(&["clone", "nothing", "-p", "new"]).failure(2).says("nothing");
+}
+
+const MANIFEST: &str = "\
+[project]
+name = \"base\"
+channels = [\"conda-forge\"]
+
+[environments.science]
+dependencies = [\"python 3.11.*\", \"pip\", \"setuptools\", \"wheel\"]
+";
+
+#[test]
+fn what_pip_brought_comes_back_by_every_way() {
+    let Some(channel) = variable("ENVBUILD_TEST_CHANNEL") else {
+        return skip("conda channel with CPython (ENVBUILD_TEST_CHANNEL)");
+    };
+    let project = Project::new().manifest(MANIFEST).env("ENVBUILD_CHANNELS", channel);
+    project.run(&["install", "science"]).success();
+    let prefix = project.path(".envbuild/envs/science");
+    project.write(
+        "mine/pyproject.toml",
+        "[project]\nname = \"mine\"\nversion = \"1.5\"\n[tool.setuptools]\npy-modules = [\"mine\"]\n",
+    );
+    project.write("mine/mine.py", "WORD = 'hello'\n");
+    let pip = |arguments: &[&str]| {
+        let mut pip = Command::new(prefix.join("bin/python"));
+        project.pin(&mut pip);
+        pip.args(["-m", "pip", "-q", "--disable-pip-version-check"]).args(arguments);
+        Ran::new(pip.output().unwrap()).success();
+    };
+    let alone = ["--no-index", "--no-deps", "--no-build-isolation"];
+    pip(&[&["wheel", "-w", "wheels", "./mine"], &alone[..]].concat());
+    pip(&[&["install", "--find-links", "wheels", "mine"], &alone[..]].concat());
+    project.write("test.sh", "python -c 'import mine, sys; assert mine.WORD == \"hello\"; print(sys.prefix)'\n");
+    let backup = ["backup", "-p", text(&prefix), "-o", "backup", "--test", "test.sh"];
+    project.run(&backup).success().says("test.sh passed");
+    assert_eq!(project.read("backup/pip.txt"), "mine==1.5\n");
+    for by in ["pack", "explicit", "environment"] {
+        let to = project.beside(by);
+        let mut command = project.command(&["restore", "backup", "-p", text(&to), "--by", by]);
+        command.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", project.path("wheels"));
+        Ran::new(command.output().unwrap()).success();
+        let mut python = Command::new(to.join("bin/python"));
+        project.pin(&mut python);
+        let said =
+            Ran::new(python.args(["-c", "import mine; print(mine.__file__)"]).output().unwrap()).success().stdout;
+        assert!(said.starts_with(text(&to)), "{by}: {said}");
+    }
+    // Without that index pip has nothing, and no half of a prefix is left.
+    let mut command = project.command(&["restore", "backup", "-p", "half", "--by", "explicit"]);
+    let ran = Ran::new(command.env("PIP_NO_INDEX", "1").output().unwrap()).failure(1);
+    ran.says("pip ended with exit status: 1").says("mine==1.5");
+    assert!(!project.path("half").exists());
+
+    // An editable install is refused with the ways out, and can be left out.
+    pip(&[&["install", "-e", "./mine"], &alone[..]].concat());
+    let words = ["backup", "-p", text(&prefix), "-o", "second"];
+    project.run(&words).failure(1).says("--ignore-editable");
+    project.run(&[&words[..], &["--include-editable", "--test", "test.sh"]].concat()).success().says("test.sh passed");
+    project.run(&["clone", text(&prefix), "-p", "copy"]).success().says("`mine` is imported from");
+}
