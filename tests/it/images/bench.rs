@@ -202,7 +202,6 @@ impl Bench {
             entries,
             placeholder,
             dest_prefix: None,
-            since: None,
             foreign,
             needs: b"{}\n",
             more: &[],
