@@ -34,6 +34,8 @@ pub(super) fn bundle(
     records: &[RepoDataRecord],
     goal: &Path,
 ) -> Result<Bundled, ExecError> {
+    // As the archive of this lock has them.
+    let lists = stated::lists(contents_of(context, environment, records))?;
     let records = pkgcache::with_hashes(records)?;
     let packages = archives(context, &records)?;
     let request = BundleRequest {
@@ -42,7 +44,7 @@ pub(super) fn bundle(
         name: &environment.name,
         platform: context.workspace.platform,
         lock: &lock_of(context, environment, &records)?,
-        lists: &stated::lists(contents_of(context, environment, &records))?,
+        lists: &lists,
         goal,
         folder: false,
         cancel: &context.cancel,

@@ -62,6 +62,12 @@ impl<'a> Tree<'a> {
     }
 
     pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
+        // The two that stand first come again where a format gives them later.
+        let is_first =
+            self.site.head.contents.iter().any(|(first, content)| content.is_none() && first.as_bytes() == name);
+        if is_first && self.made.get(name) == Some(&true) {
+            return Ok(());
+        }
         self.claim(name)?;
         self.listed(name, 'D')?;
         self.make_folder(name)

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     archive::{self, Fault, Format, Kind, Limits, Member, Source},
-    tree::{HEAD, HEADER},
+    tree::{FOLDER, HEAD, HEADER},
 };
 
 /// How long all lists together may be, in bytes: they are held in memory. A tree of half a million files has 60 MB.
@@ -40,20 +40,24 @@ impl<'a> Reader<'a> {
             Fault::Parts(_) => of_fault(archive, fault),
             other => Strange::Reason(other.to_string()).about(archive),
         };
-        let mut names: Vec<String> = HEAD.map(str::to_owned).to_vec();
-        // In a format with an index, what is looked for first must be named.
         if matches!(archive::format_of(archive), Ok(Format::Zip | Format::Squashfs | Format::Folder)) {
-            let mut source = archive::open(archive, &HEAD, LIMITS).map_err(strange)?;
-            while let Some(member) = source.next().map_err(strange)? {
-                let name = String::from_utf8_lossy(&member.name);
-                if let Some(root) = name.strip_suffix(HEADER).filter(|root| root.is_empty() || root.ends_with('/')) {
-                    names = HEAD.iter().map(|name| format!("{root}{name}")).collect();
-                    break;
+            // There is an index: what stands first must be asked for by its whole name.
+            let mut source = archive::open(archive, &[], LIMITS).map_err(strange)?;
+            let root = loop {
+                let Some(Member { name, .. }) = source.next().map_err(strange)? else {
+                    return Err(Strange::Reason(format!("it holds no `{HEADER}`")).about(archive));
+                };
+                let root = name.strip_suffix(HEADER.as_bytes());
+                if let Some(root) = root.filter(|root| root.is_empty() || root.ends_with(b"/")) {
+                    break root.to_vec();
                 }
-            }
+            };
+            let names = HEAD.map(|name| format!("{}{name}", String::from_utf8_lossy(&root)));
+            let first = names.each_ref().map(String::as_str);
+            let source = archive::open(archive, &first, LIMITS).map_err(strange)?;
+            return Ok(Self { archive, source, root, pending: false, nothing: io::empty() });
         }
-        let first: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut source = archive::open(archive, &first, LIMITS).map_err(strange)?;
+        let mut source = archive::open(archive, &HEAD, LIMITS).map_err(strange)?;
         let mut above: Vec<u8> = Vec::new();
         let root = loop {
             let Some(Member { name, kind, .. }) = source.next().map_err(strange)? else {
@@ -107,27 +111,34 @@ impl<'a> Reader<'a> {
         let mut contents = Vec::new();
         let mut room = LONGEST_LISTS;
         for name in HEAD {
-            let Member { name: found, kind, data } = match self.next() {
-                Ok(Some(member)) => member,
-                Ok(None) => return Err(strange(format!("it ends before `{name}`"))),
-                Err(UnpackError::Damaged { source, .. }) => return Err(strange(source.to_string())),
-                Err(other) => return Err(other),
-            };
-            if found != name.as_bytes() {
-                return Err(strange(format!("`{}` stands first", found.escape_ascii())));
+            // Formats with an index may give the folders later.
+            if name == HEAD[0] || name == FOLDER {
+                contents.push((name, None));
+                continue;
             }
-            let content = match kind {
-                Kind::Folder => None,
-                Kind::File(info) if info.size <= room => {
-                    room -= info.size;
-                    let mut bytes = Vec::new();
-                    data.read_to_end(&mut bytes).map_err(|error| of_fault(archive, error.into()))?;
-                    Some(Content { bytes, executable: info.executable, modified: info.modified })
+            let content = loop {
+                let Member { name: found, kind, data } = match self.next() {
+                    Ok(Some(member)) => member,
+                    Ok(None) => return Err(strange(format!("it ends before `{name}`"))),
+                    Err(UnpackError::Damaged { source, .. }) => return Err(strange(source.to_string())),
+                    Err(other) => return Err(other),
+                };
+                let is_folder = found.is_empty() || found == HEAD[0].as_bytes() || found == FOLDER.as_bytes();
+                match kind {
+                    Kind::Folder if is_folder => {}
+                    Kind::File(info) if found == name.as_bytes() && info.size <= room => {
+                        room -= info.size;
+                        let mut bytes = Vec::new();
+                        data.read_to_end(&mut bytes).map_err(|error| of_fault(archive, error.into()))?;
+                        break Content { bytes, executable: info.executable, modified: info.modified };
+                    }
+                    Kind::File(_) if found == name.as_bytes() => {
+                        return Err(strange("its lists are too long".to_owned()));
+                    }
+                    _ => return Err(strange(format!("`{}` stands first", found.escape_ascii()))),
                 }
-                Kind::File(_) => return Err(strange("its lists are too long".to_owned())),
-                Kind::Link(_) => return Err(strange(format!("`{name}` is no list"))),
             };
-            contents.push((name, content));
+            contents.push((name, Some(content)));
         }
         Head::parse(contents).map_err(|strange| strange.about(archive))
     }

@@ -39,9 +39,7 @@ impl ZipSource {
         if !first.is_empty() {
             let mut directory = directory.clone();
             while let Some((number, record)) = directory.next(&mut *input)? {
-                // A folder's name ends with a slash here.
-                let plain = record.name.strip_suffix(b"/").unwrap_or(&record.name);
-                if let Some(place) = first.iter().position(|name| name.as_bytes() == plain) {
+                if let Some(place) = first.iter().position(|name| name.as_bytes() == record.name) {
                     found.entry(place).or_insert((number, record));
                 }
             }

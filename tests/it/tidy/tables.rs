@@ -103,7 +103,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli/signals.rs"]),
     ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
-    ("tar", &["conda/", "image/", "pack/", "unpack/"]),
+    ("tar", &["conda/", "image/"]),
     ("tempfile", &["base/fs.rs"]),
     ("thiserror", ANY),
     ("tokio", ISLANDS),
@@ -112,7 +112,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["build/log.rs"]),
     ("url", ANY),
     ("zip", &["conda/"]),
-    ("zstd", &["archive/", "conda/", "pack/"]),
+    ("zstd", &["archive/", "conda/"]),
 ];
 
 /// Where there is asynchronous code. Its doors are synchronous.

@@ -1,0 +1,140 @@
+//! An environment is updated or relocated, and the power is cut, or the disk is full, at every step.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{
+    interposer::{Fault, run_below},
+    small::at_every_step,
+};
+use crate::support::{Project, contents_below};
+
+/// An environment that was unpacked, what it is to become, and what makes it so.
+struct Deployed {
+    project: Project,
+    prefix: PathBuf,
+    before: PathBuf,
+    old: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Deployed {
+    fn new() -> Self {
+        let project = Project::new();
+        let made = project.beside("made");
+        write(&made, "conda-meta/history", "");
+        for number in 0..30 {
+            write(&made, &format!("share/a/{number}"), &format!("{} is the prefix\n", made.display()));
+            write(&made, &format!("share/b/{number}"), "no prefix\n");
+        }
+        let old = project.beside("old.tar.zst");
+        project.run(&["pack", "-p", text(&made), "-o", text(&old)]).success();
+        for number in 0..10 {
+            fs::remove_file(made.join(format!("share/a/{number}"))).unwrap();
+            write(&made, &format!("share/b/{number}"), &format!("now in {}\n", made.display()));
+            write(&made, &format!("share/c/{number}"), &format!("new in {}\n", made.display()));
+        }
+        let arguments = ["pack", "-p", text(&made), "-o", text(&project.beside("update.tar.zst"))];
+        project.run(&[&arguments[..], &["--since", text(&old)]].concat()).success();
+        let place = project.beside("place");
+        let prefix = place.join("environment");
+        project.run(&["unpack", text(&old), "-p", text(&prefix)]).success();
+        let before = project.beside("before");
+        copy(&prefix, &before);
+        let old = contents_below(&prefix);
+        Self { project, prefix, before, old }
+    }
+
+    fn place(&self) -> &Path {
+        self.prefix.parent().unwrap()
+    }
+
+    /// As it was at first.
+    fn restart(&self) {
+        fs::remove_dir_all(self.place()).unwrap();
+        fs::create_dir(self.place()).unwrap();
+        copy(&self.before, &self.prefix);
+    }
+
+    /// Runs a command at whose n-th write something happens, and once more; what is wrong then, if anything.
+    fn try_at(&self, arguments: &[&str], goal: &Goal, at: u64, fault: Fault) -> Option<(String, String)> {
+        self.restart();
+        let faulted = run_below(&self.project, arguments, text(self.place()), at, fault);
+        if !faulted.fired {
+            faulted.ran.success();
+            return None;
+        }
+        let mut flaw = String::new();
+        let now = contents_below(&self.prefix);
+        if goal.at_once && now != self.old && now != goal.tree {
+            flaw += "it is neither the old tree nor the new one\n";
+        }
+        if fault != Fault::Kill && goal.at_once && fs::read_dir(self.place()).unwrap().count() != 1 {
+            flaw += "something is left beside it\n";
+        }
+        let next = self.project.run(arguments);
+        if next.status != Some(0) {
+            flaw += &format!("the next run says:\n{}", next.stderr);
+        }
+        if contents_below(&self.prefix) != goal.tree {
+            flaw += "the next run does not make the new tree\n";
+        }
+        let verified = self.project.run(&["unpack", "--verify", text(&self.prefix)]);
+        if verified.status != Some(0) {
+            flaw += &format!("it is not as its digests say:\n{}{}", verified.stdout, verified.stderr);
+        }
+        Some((faulted.what, flaw))
+    }
+}
+
+/// What a command makes of the environment.
+struct Goal {
+    tree: Vec<(PathBuf, Vec<u8>)>,
+    /// Whether there is nothing between the old tree and the new one.
+    at_once: bool,
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn write(folder: &Path, name: &str, content: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
+#[test]
+fn an_update_that_is_killed_or_fails_at_any_step_leaves_the_old_tree_or_the_new_one() {
+    let deployed = Deployed::new();
+    let update = deployed.project.beside("update.tar.zst");
+    let arguments = ["unpack", text(&update), "-p", text(&deployed.prefix), "-j", "1"];
+    deployed.project.run(&arguments).success();
+    let goal = Goal { tree: contents_below(&deployed.prefix), at_once: true };
+    assert_ne!(goal.tree, deployed.old);
+    for fault in [Fault::Kill, Fault::Full] {
+        at_every_step(|at| deployed.try_at(&arguments, &goal, at, fault));
+    }
+}
+
+#[test]
+fn a_relocation_that_is_killed_or_fails_at_any_step_goes_on() {
+    let mut deployed = Deployed::new();
+    // The same files, elsewhere.
+    let moved = deployed.place().join("moved to a longer path");
+    fs::rename(&deployed.prefix, &moved).unwrap();
+    deployed.prefix = moved;
+    let arguments = ["unpack", "--relocate", text(&deployed.prefix), "-j", "1"];
+    deployed.project.run(&arguments).success();
+    let goal = Goal { tree: contents_below(&deployed.prefix), at_once: false };
+    assert_ne!(goal.tree, deployed.old);
+    for fault in [Fault::Kill, Fault::Full] {
+        at_every_step(|at| deployed.try_at(&arguments, &goal, at, fault));
+    }
+}
