@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// The file in which CycloneDX lists what an archive holds.
-pub(super) const SBOM: &str = "sbom.cdx.json";
+const SBOM: &str = "sbom.cdx.json";
 
 /// The file that lists the packages as `conda list --explicit` does, with hashes.
-pub(super) const PACKAGES: &str = "packages.txt";
+const PACKAGES: &str = "packages.txt";
 
 /// What an archive says of itself.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use crate::{
     base::{Cancel, Progress},
     cli::{
         Exit,
-        args::{Format, PackArgs},
+        args::Format,
+        pack_args::PackArgs,
         project::{UsageError, jobs},
         signals, ui,
     },

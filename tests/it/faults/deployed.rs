@@ -36,7 +36,8 @@ impl Deployed {
             write(&made, &format!("share/b/{number}"), &format!("now in {}\n", made.display()));
             write(&made, &format!("share/c/{number}"), &format!("new in {}\n", made.display()));
         }
-        let arguments = ["pack", "-p", text(&made), "-o", text(&project.beside("update.tar.zst"))];
+        let update = project.beside("update.tar.zst");
+        let arguments = ["pack", "-p", text(&made), "-o", text(&update)];
         project.run(&[&arguments[..], &["--since", text(&old)]].concat()).success();
         let place = project.beside("place");
         let prefix = place.join("environment");
