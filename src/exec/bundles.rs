@@ -8,10 +8,11 @@ use std::{
 
 use rattler_conda_types::RepoDataRecord;
 
-use super::{Context, ExecError, Stated, environment, pip};
+use super::{Context, ExecError, environment, pip, stated};
 use crate::{
     archive::Format,
     base::{Cancel, FsError, Progress, Scratch, fs},
+    export::Contents,
     fetch::{self, FetchRequest, SourceRef},
     image::{self, BundleRequest, Bundled},
     lock::{self, RelativeChannel},
@@ -30,11 +31,10 @@ pub(super) fn bundle(
     context: &Context,
     environment: &Environment,
     records: &[RepoDataRecord],
-    stated: &Stated,
     goal: &Path,
 ) -> Result<Bundled, ExecError> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let lists: Vec<(String, String)> = stated.lists.iter().map(|(name, list)| (name.clone(), text(list))).collect();
+    // As the archive of this lock has them.
+    let lists = stated::lists(contents_of(context, environment, records))?;
     let records = pkgcache::with_hashes(records)?;
     let packages = archives(context, &records)?;
     let request = BundleRequest {
@@ -43,7 +43,6 @@ pub(super) fn bundle(
         name: &environment.name,
         platform: context.workspace.platform,
         lock: &lock_of(context, environment, &records)?,
-        needs: &text(&stated.needs.to_bytes()),
         lists: &lists,
         goal,
         folder: false,
@@ -55,6 +54,11 @@ pub(super) fn bundle(
         Err(_) if context.cancel.is_cancelled() => Err(ExecError::Cancelled),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is locked, for lists of it.
+fn contents_of(context: &Context, environment: &Environment, records: &[RepoDataRecord]) -> Contents {
+    Contents::of_lock(&environment.name, context.workspace.platform, &context.channel_names(), records)
 }
 
 /// The lock file of one environment beside its packages.
@@ -130,16 +134,15 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let mut unbundled = image::unbundle(&rt, bundle, beside.path())?;
     let image = &mut unbundled.image;
     let variables = image::variables(&image.entries)?;
-    let lists =
-        unbundled.lists.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect::<Vec<_>>();
+    let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform)?;
     let mut request = PackRequest {
         since: None,
         entries: std::mem::take(&mut image.entries),
         placeholder: &image.placeholder,
         dest_prefix: Some(name),
         foreign: &image.foreign,
-        needs: unbundled.needs.as_bytes(),
-        more: &lists,
+        needs: &stated.needs.to_bytes(),
+        more: &stated.lists,
         archive: &prefix,
         format: Format::Folder,
         arcroot: "",
@@ -147,7 +150,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
         level: None,
         threads: 1,
         name: &unbundled.name,
-        platform: &unbundled.platform,
+        platform: unbundled.platform.as_str(),
         variables: &variables,
         progress: Progress::none(),
         cancel,

@@ -21,6 +21,15 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     environment::verify(context, &records)?;
     let archive = context.archive(environment, node.part);
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
+    let is_bundle = environment.packs.get(node.part).is_some_and(|it| it == BUNDLE);
+    let bundled = || -> Result<Output, ExecError> {
+        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &archive)?;
+        Ok(Output::Archive { digest, sha256, bytes, file: file.clone() })
+    };
+    // The files matter only where there is a target to hold them against.
+    if is_bundle && environment.target.is_none() {
+        return bundled();
+    }
     let mut image = image::image(
         &context.rt,
         &ImageRequest {
@@ -37,9 +46,8 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let stated = stated::stated(&image.entries, &environment.name, context.workspace.platform)?;
     // Before anything is sent anywhere.
     target::require_target(context, environment, &stated.needs, &[])?;
-    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
-        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &stated, &archive)?;
-        return Ok(Output::Archive { digest, sha256, bytes, file });
+    if is_bundle {
+        return bundled();
     }
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {

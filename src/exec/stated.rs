@@ -31,13 +31,19 @@ pub struct Stated {
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
 pub fn stated(entries: &Entries, name: &str, platform: Subdir) -> Result<Stated, ExecError> {
-    let mut contents = contents(entries, name, platform)?;
+    Ok(Stated { lists: lists(contents(entries, name, platform)?)?, needs: needs::of_entries(entries)? })
+}
+
+/// The files that list what is in an archive of these packages.
+///
+/// # Errors
+/// When a list needs something that is not known of a package.
+pub(super) fn lists(mut contents: Contents) -> Result<Vec<(String, Vec<u8>)>, ExecError> {
     contents.forget_local_places();
     let list = |file: &str, format| -> Result<_, ExecError> {
         Ok((file.to_owned(), export::write(&contents, format)?.text.into_bytes()))
     };
-    let lists = vec![list(SBOM, Format::Sbom)?, list(PACKAGES, Format::Explicit)?];
-    Ok(Stated { needs: needs::of_entries(entries)?, lists })
+    Ok(vec![list(SBOM, Format::Sbom)?, list(PACKAGES, Format::Explicit)?])
 }
 
 /// The packages, as the records among the files tell.

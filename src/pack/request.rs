@@ -77,18 +77,22 @@ pub struct Packed {
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read or written.
 pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
-    let (entries, tree) = contents(&mut request)?;
+    let (mut entries, digests) = contents(&mut request)?;
+    let tree = Digest::of(digests.to_bytes());
+    if let Some(old) = request.since {
+        since::only_new(&mut entries, &digests, old);
+    }
     let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
     let pieces = write(&entries, &request)?;
     Ok(Packed { pieces, files, tree })
 }
 
-/// All that the archive of a request holds, and the digest that names it: the request's entries, which are taken out of
-/// it, with clean records, the scripts, and what says where the prefix stands.
+/// All that the archive of a request holds, and the digests of that: the request's entries, which are taken out of it,
+/// with clean records, the scripts, and what says where the prefix stands.
 ///
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
-pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digest), PackError> {
+pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), PackError> {
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }
@@ -114,10 +118,5 @@ pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digest), Pack
         needs: request.needs,
         more: request.more,
     };
-    let (mut entries, digests) = contents::complete(entries, &additions)?;
-    let tree = Digest::of(digests.to_bytes());
-    if let Some(old) = request.since {
-        since::only_new(&mut entries, &digests, old);
-    }
-    Ok((entries, tree))
+    contents::complete(entries, &additions)
 }

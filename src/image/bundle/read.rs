@@ -27,7 +27,7 @@ use crate::{
     rt::Rt,
 };
 
-/// The index is no longer than this, in bytes.
+/// The index and the lists are no longer than this, in bytes.
 const LONGEST: u64 = 64 << 20;
 
 /// A tree that was made of a bundle.
@@ -38,11 +38,7 @@ pub struct Unbundled {
     /// The environment's name.
     pub name: String,
     /// The platform that it is for.
-    pub platform: String,
-    /// What it needs of a machine, as JSON.
-    pub needs: String,
-    /// What else archives say of themselves: names of files, and texts.
-    pub lists: Vec<(String, String)>,
+    pub platform: Subdir,
 }
 
 /// Whether a file or folder is a bundle, by what it begins with. What cannot be read is none.
@@ -79,7 +75,7 @@ pub fn unbundle(rt: &Rt, bundle: &Path, beside: &Path) -> Result<Unbundled, Imag
     let packages = index.packages.par_iter().enumerate().map(extract).collect::<Result<Vec<_>, _>>()?;
     let making = Making { specs: &specs, platform, kept: None, interpreter: None };
     let image = making.image(rt, packages, scratch)?;
-    Ok(Unbundled { image, name: index.name, platform: index.platform, needs: index.needs, lists: index.lists })
+    Ok(Unbundled { image, name: index.name, platform })
 }
 
 /// Where the files of a bundle are.
@@ -140,10 +136,15 @@ impl<'a> Reader<'a> {
         Ok(io::BufReader::with_capacity(256 << 10, file.take(size)))
     }
 
-    fn index(&self) -> Result<Index, ImageError> {
+    fn bytes(&self, name: &str) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Vec::new();
-        let read = self.file(INDEX)?.take(LONGEST).read_to_end(&mut bytes);
+        let read = self.file(name)?.take(LONGEST).read_to_end(&mut bytes);
         read.map_err(|error| FsError::new("read", self.bundle, error))?;
+        Ok(bytes)
+    }
+
+    fn index(&self) -> Result<Index, ImageError> {
+        let bytes = self.bytes(INDEX)?;
         let bad = |error: serde_json::Error| self.damaged(&format!("`{INDEX}`: {error}"));
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(bad)?;
         if value["format"] != FORMAT {

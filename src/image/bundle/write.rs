@@ -32,10 +32,8 @@ pub struct BundleRequest<'a> {
     pub platform: Subdir,
     /// The lock file of the environment, with paths relative to the bundle.
     pub lock: &'a [u8],
-    /// What the environment needs of a machine, as JSON.
-    pub needs: &'a str,
-    /// What else archives say of themselves: names of files, and texts.
-    pub lists: &'a [(String, String)],
+    /// Files that list what is in the bundle, by their names.
+    pub lists: &'a [(String, Vec<u8>)],
     /// The file to write, or the folder: nothing may be there but an empty one.
     pub goal: &'a Path,
     /// Whether the packages go into a folder.
@@ -102,6 +100,9 @@ fn fill(request: &BundleRequest<'_>, mut sink: Box<dyn Sink + '_>) -> Result<(),
     put(&mut *sink, INDEX, &index(request, &packages)?)?;
     put(&mut *sink, "envbuild.lock", request.lock)?;
     put(&mut *sink, "explicit.txt", explicit(request, &packages).as_bytes())?;
+    for (name, bytes) in request.lists {
+        put(&mut *sink, name, bytes)?;
+    }
     // Clients look for both indexes.
     for subdir in ["noarch", request.platform.as_str()] {
         sink.folder(subdir.as_bytes()).map_err(fail)?;
@@ -156,8 +157,6 @@ fn index(request: &BundleRequest<'_>, packages: &Packages<'_>) -> Result<Vec<u8>
         name: request.name.to_owned(),
         platform: request.platform.to_string(),
         specs: request.specs.iter().map(ToString::to_string).collect(),
-        needs: request.needs.to_owned(),
-        lists: request.lists.to_vec(),
         packages: packages.collect(),
     };
     Ok(lines(&index))
