@@ -36,8 +36,8 @@ impl Deployed {
             write(&made, &format!("share/b/{number}"), &format!("now in {}\n", made.display()));
             write(&made, &format!("share/c/{number}"), &format!("new in {}\n", made.display()));
         }
-        let arguments = ["pack", "-p", text(&made), "-o", text(&project.beside("update.tar.zst"))];
-        project.run(&[&arguments[..], &["--since", text(&old)]].concat()).success();
+        let update = project.beside("update.tar.zst");
+        project.run(&["pack", "-p", text(&made), "-o", text(&update), "--since", text(&old)]).success();
         let place = project.beside("place");
         let prefix = place.join("environment");
         project.run(&["unpack", text(&old), "-p", text(&prefix)]).success();
