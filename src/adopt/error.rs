@@ -28,6 +28,11 @@ impl AdoptErrors {
         Self { what, problems }
     }
 
+    /// Whether it was stopped, and has nothing wrong as far as it came.
+    pub fn is_stopped(&self) -> bool {
+        self.problems.iter().any(|it| matches!(it, AdoptError::Stopped))
+    }
+
     /// The problems, in the order of the files' names.
     pub fn problems(&self) -> &[AdoptError] {
         &self.problems
@@ -120,6 +125,10 @@ pub enum AdoptError {
     #[error("`{}` changed while it was packed", .0.display())]
     #[diagnostic(code(envbuild::adopt::changed), help("nothing may run in the environment while it is packed"))]
     Changed(PathBuf),
+    /// Somebody wants an end.
+    #[error("stopped")]
+    #[diagnostic(code(envbuild::adopt::stopped))]
+    Stopped,
     /// A file or folder could not be read.
     #[error(transparent)]
     #[diagnostic(code(envbuild::adopt::file), help("make it readable, or leave it out with `--exclude`"))]

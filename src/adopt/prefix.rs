@@ -27,8 +27,8 @@ use super::{
     walk,
 };
 use crate::{
-    base::Scratch,
-    tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, placeholder},
+    base::{Cancel, Scratch},
+    tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, PLACEHOLDER_MIN, placeholder},
 };
 
 /// What to adopt of a prefix, and how.
@@ -42,6 +42,8 @@ pub struct AdoptOptions {
     pub compiled: Compiled,
     /// Threads that read, at least one; they change nothing but the time.
     pub threads: usize,
+    /// When it is raised, reading ends.
+    pub cancel: Cancel,
 }
 
 /// What becomes of binary files of no package that name the prefix: there is room for a path of its length and no more.
@@ -142,7 +144,8 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     let found = editable::find(&entries, &dists, pths, &spellings).map_err(|problem| vec![problem]);
     let (installs, pths) = collect(&mut problems, found).unwrap_or_default();
     collect(&mut problems, editable::settle(&mut entries, &claims, &dists, &installs, options.editables));
-    let mut reads = collect(&mut problems, read_all(&entries, &claims, &spellings)).unwrap_or_default();
+    let mut reads =
+        collect(&mut problems, read_all(&entries, &claims, &spellings, &options.cancel)).unwrap_or_default();
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -216,6 +219,7 @@ fn read_all(
     entries: &Entries,
     claims: &Claims<'_>,
     spellings: &Spellings,
+    cancel: &Cancel,
 ) -> Result<BTreeMap<Vec<u8>, Read>, Vec<AdoptError>> {
     let files = entries.iter().filter_map(|(name, entry)| match entry {
         Entry::File(File { content, .. }) => Some((name, content)),
@@ -226,9 +230,14 @@ fn read_all(
     let scanner = Scanner::new(spellings);
     let one = |(name, content): (&Vec<u8>, &Content)| {
         let claims = claims.get(name).map_or(&[][..], Vec::as_slice);
-        (name.clone(), read(name, content, claims, spellings, &scanner))
+        let stopped = || Err(AdoptError::Stopped);
+        let read = if cancel.is_cancelled() { stopped() } else { read(name, content, claims, spellings, &scanner) };
+        (name.clone(), read)
     };
     let all: Vec<(Vec<u8>, Result<Read, AdoptError>)> = files.into_par_iter().map(one).collect();
+    if cancel.is_cancelled() {
+        return Err(vec![AdoptError::Stopped]);
+    }
     let (mut reads, mut problems) = (BTreeMap::new(), BTreeMap::new());
     for (name, read) in all {
         match read {
@@ -273,7 +282,9 @@ fn room(entries: &Entries, claims: &Claims<'_>, reads: &BTreeMap<Vec<u8>, Read>,
     let there = claims.iter().filter(|(name, _)| entries.contains_key(*name)).flat_map(|(_, claims)| claims);
     let of_packages = there.filter_map(|it| it.placeholder()).filter(|(_, mode)| *mode == FileMode::Binary);
     let of_packages = of_packages.map(|(text, _)| text.len()).min();
-    let own = reads.values().filter_map(|it| it.fix.room(false)).min().filter(|_| compiled == Compiled::Limit);
+    // Where there is room for less than the shortest placeholder, a limit for all would help nobody.
+    let own = reads.values().filter_map(|it| it.fix.room(false)).filter(|it| *it >= PLACEHOLDER_MIN);
+    let own = own.min().filter(|_| compiled == Compiled::Limit);
     [Some(PLACEHOLDER_MAX), of_packages, own].into_iter().flatten().min().unwrap_or(PLACEHOLDER_MAX)
 }
 

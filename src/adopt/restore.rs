@@ -86,8 +86,15 @@ impl Looked<'_> {
         }
         let unchanged = recorded.map_or(original.is_none() && entry.is_some(), |it| it == found);
         if unchanged {
-            // An installer wrote it that replaces more than what is known here, or the package has no digests.
-            let fix = self.ways_back(placeholder, mode).into_iter().next().unwrap_or(Fix::None);
+            let mut fix = self.ways_back(placeholder, mode).into_iter().next().unwrap_or(Fix::None);
+            // An installer wrote it that replaces more than what is known here, as prefixes in wide characters. (What is
+            // for macOS is signed anew.) A package may also give no digest to compare with.
+            if let Fix::Strings(strings) = &mut fix
+                && original.is_some()
+                && self.scan.beginning.starts_with(b"\x7fELF")
+            {
+                strings.push(Room { text: Text::default(), room: 0, of_package: true });
+            }
             return Ok((State::Same, fix));
         }
         if self.gives_with_short_line(placeholder, original)? {

@@ -125,6 +125,12 @@ fn what_packages_brought_gets_the_placeholder_where_theirs_was() {
     prefix.file("two", "share/doc", own.as_bytes(), None);
     let both = format!("{short}/a and {old}/b\n");
     prefix.file("two", "etc/both", both.as_bytes(), Some((short, false)));
+    // Some installers replace wide characters, too.
+    let wide = |it: &str| it.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let with_wide = |it: &str| [&b"\x7fELF\0"[..], &wide(it), &[0; 300]].concat();
+    prefix.file("two", "lib/wide.so", &with_wide(short), Some((short, true)));
+    prefix.write("lib/wide.so", with_wide(&old));
+    prefix.packages[1].1.last_mut().unwrap()["sha256_in_prefix"] = sha256(&with_wide(&old)).into();
     let adopted = prefix.adopt(&AdoptOptions::default());
     let new = placeholder(short.len());
     assert_eq!(adopted.placeholder, new);
@@ -136,7 +142,8 @@ fn what_packages_brought_gets_the_placeholder_where_theirs_was() {
     assert_eq!(content(&adopted, "etc/glued"), expected(&glued, short, false));
     assert_eq!(content(&adopted, "share/doc"), own.as_bytes(), "it is not a prefix there");
     assert!(adopted.report.conda.iter().all(super::Package::is_whole), "{:?}", adopted.report);
-    assert!(adopted.report.unfixable.is_empty());
+    let unfixable: Vec<_> = adopted.report.unfixable.iter().map(|it| (it.file.as_str(), it.room)).collect();
+    assert_eq!(unfixable, [("lib/wide.so", 0)], "it is told that this one cannot be understood");
 }
 
 #[test]

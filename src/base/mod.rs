@@ -8,6 +8,7 @@ mod digest;
 pub mod fs;
 mod lock;
 mod network;
+mod progress;
 mod stamps;
 mod table;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use digest::{Digest, DigestError};
 pub use fs::{FsError, Scratch};
 pub use lock::{FileLock, LockError, Wait, trust_no_flock};
 pub use network::Network;
+pub use progress::{Meter, Progress};
 pub use stamps::Stamps;
 pub use table::Table;
 pub use users::{User, is_mine, users_of};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::patterns::Patterns;
+use super::pack_args::PackArgs;
 
 /// Builds conda environments the way make builds programs: only what is out of date.
 #[derive(Debug, Parser)]
@@ -115,40 +115,6 @@ pub(super) struct LockArgs {
     /// what moved
     #[arg(long, conflicts_with = "locked")]
     pub(super) update: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(super) struct PackArgs {
-    #[command(flatten)]
-    pub(super) run: RunArgs,
-    /// Pack the conda environment in this folder, whoever made it, instead of environments of the project
-    #[arg(short, long, value_name = "PREFIX", conflicts_with = "words")]
-    pub(super) prefix: Option<PathBuf>,
-    /// The archive to write, whose name's ending says its format (default: NAME-PLATFORM.tar.zst)
-    #[arg(short, long, value_name = "FILE", requires = "prefix")]
-    pub(super) output: Option<PathBuf>,
-    /// Make an update: only what this archive, or environment that was unpacked, does not have
-    #[arg(long, value_name = "OLD", requires = "prefix")]
-    pub(super) since: Option<PathBuf>,
-    /// Replace the archive if it is there
-    #[arg(long, requires = "prefix")]
-    pub(super) force: bool,
-    /// Compress at this level (default: 7 for tar.zst, the usual one for others)
-    #[arg(long, value_name = "N", requires = "prefix")]
-    pub(super) level: Option<i32>,
-    #[command(flatten)]
-    pub(super) filters: Patterns,
-    /// Leave out packages that are installed in editable mode
-    #[arg(long, requires = "prefix")]
-    pub(super) ignore_editable: bool,
-    /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
-    #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
-    pub(super) include_editable: bool,
-    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than
-    /// PREFIX
-    #[arg(long, requires = "prefix")]
-    pub(super) short_prefix: bool,
 }
 
 /// How to run.

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use crate::{
-    base::LockError, channel::ChannelError, exec::ExecError, host::HostErrors, manifest::ManifestErrors,
-    pack::PackError, plan::PlanError, store::StoreError, unpack::UnpackError, workspace::WorkspaceErrors,
+    adopt::AdoptErrors, base::LockError, channel::ChannelError, exec::ExecError, host::HostErrors,
+    manifest::ManifestErrors, pack::PackError, plan::PlanError, store::StoreError, unpack::UnpackError,
+    workspace::WorkspaceErrors,
 };
 
 /// How the program ends.
@@ -57,6 +58,9 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
         return Exit::Stopped;
     }
     if let Some(UnpackError::Stopped | UnpackError::StoppedHalfway(_)) = error.downcast_ref() {
+        return Exit::Stopped;
+    }
+    if error.downcast_ref::<AdoptErrors>().is_some_and(AdoptErrors::is_stopped) {
         return Exit::Stopped;
     }
     if let Some(PackError::Stopped) = error.downcast_ref() {

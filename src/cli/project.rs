@@ -69,6 +69,10 @@ pub(super) enum UsageError {
     #[error("`{}` is there already", .0.display())]
     #[diagnostic(code(envbuild::cli::exists), help("name another file with -o, or replace it with --force"))]
     Exists(PathBuf),
+    /// A squashfs image without the place where it is mounted.
+    #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
+    #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]
+    Mounted,
     /// A level that a format does not have.
     #[error("{format} has no level {level}")]
     #[diagnostic(code(envbuild::cli::level), help("its levels: {levels}"))]

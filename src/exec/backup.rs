@@ -18,7 +18,7 @@ use crate::{
     adopt::{self, AdoptOptions, Adopted, Editables},
     archive,
     backup::{self, BackupError, Drill, System, TestRun},
-    base::{FsError, Scratch, fs},
+    base::{FsError, Progress, Scratch, fs},
     conda::without_secrets,
     export::{self, Contents, Format},
     install, lock, needs,
@@ -156,7 +156,7 @@ fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, archive: &Path) -> R
         name: &name,
         platform: &platform,
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel: means.cancel,
     })?;
     drop(packed);

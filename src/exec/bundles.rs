@@ -2,21 +2,23 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
 };
 
 use rattler_conda_types::RepoDataRecord;
 
-use super::{Context, ExecError, environment, pip};
+use super::{Context, ExecError, Stated, environment, pip};
 use crate::{
     archive::Format,
-    base::{Cancel, FsError, Scratch, fs},
+    base::{Cancel, FsError, Progress, Scratch, fs},
     fetch::{self, FetchRequest, SourceRef},
     image::{self, BundleRequest, Bundled},
     lock::{self, RelativeChannel},
-    pack::{self, PackError, PackRequest, Packed},
+    pack::{self, PackError, PackRequest},
     pkgcache,
     rt::Rt,
+    tree::{Content, Entries, Entry, File, HEADER, Header},
     workspace::Environment,
 };
 
@@ -28,8 +30,11 @@ pub(super) fn bundle(
     context: &Context,
     environment: &Environment,
     records: &[RepoDataRecord],
+    stated: &Stated,
     goal: &Path,
 ) -> Result<Bundled, ExecError> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lists: Vec<(String, String)> = stated.lists.iter().map(|(name, list)| (name.clone(), text(list))).collect();
     let records = pkgcache::with_hashes(records)?;
     let packages = archives(context, &records)?;
     let request = BundleRequest {
@@ -38,7 +43,8 @@ pub(super) fn bundle(
         name: &environment.name,
         platform: context.workspace.platform,
         lock: &lock_of(context, environment, &records)?,
-        needs: "{}\n",
+        needs: &text(&stated.needs.to_bytes()),
+        lists: &lists,
         goal,
         folder: false,
         cancel: &context.cancel,
@@ -64,7 +70,7 @@ fn lock_of(context: &Context, environment: &Environment, records: &[RepoDataReco
     for record in &mut locked.packages {
         let file = folder.join(&record.package_record.subdir).join(record.identifier.to_file_name());
         record.url = url::Url::from_file_path(&file)
-            .map_err(|()| FsError::new("name", &file, std::io::Error::from(std::io::ErrorKind::InvalidFilename)))?;
+            .map_err(|()| FsError::new("name", &file, io::Error::from(io::ErrorKind::InvalidFilename)))?;
     }
     let path = scratch.path().join("envbuild.lock");
     let relative = [RelativeChannel { folder, written: ".".to_owned() }];
@@ -105,33 +111,35 @@ fn archives(context: &Context, records: &[RepoDataRecord]) -> Result<Vec<(RepoDa
     Ok(archives)
 }
 
-/// Makes the environment of a bundle in a place where nothing is but perhaps an empty folder. It is whole or not there.
+/// Makes the environment of a bundle in a place where nothing is but perhaps an empty folder: the same that the archive of
+/// what is locked becomes there. It is whole or not there. Gives the number of its files.
 ///
 /// # Errors
 /// When the bundle is damaged, the environment cannot live there, or a file cannot be written.
-pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<Packed, ExecError> {
+pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, ExecError> {
     let prefix = std::path::absolute(prefix).map_err(|error| FsError::new("find the path of", prefix, error))?;
     if prefix.symlink_metadata().is_ok() && (!prefix.is_dir() || !fs::list(&prefix)?.is_empty()) {
         return Err(PackError::Occupied(prefix).into());
     }
     let name = prefix.to_str().ok_or_else(|| {
-        let unreadable = std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name is not UTF-8");
+        let unreadable = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
         FsError::new("use", &prefix, unreadable)
     })?;
     let rt = Rt::new().map_err(|error| FsError::new("start threads for", &prefix, error))?;
-    let parent = prefix.parent().unwrap_or(Path::new("/"));
-    let beside = Scratch::inside(parent)?;
+    let beside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
     let mut unbundled = image::unbundle(&rt, bundle, beside.path())?;
     let image = &mut unbundled.image;
     let variables = image::variables(&image.entries)?;
-    let packed = pack::pack(PackRequest {
+    let lists =
+        unbundled.lists.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect::<Vec<_>>();
+    let mut request = PackRequest {
         since: None,
         entries: std::mem::take(&mut image.entries),
         placeholder: &image.placeholder,
         dest_prefix: Some(name),
         foreign: &image.foreign,
         needs: unbundled.needs.as_bytes(),
-        more: &[],
+        more: &lists,
         archive: &prefix,
         format: Format::Folder,
         arcroot: "",
@@ -141,8 +149,27 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<Packed,
         name: &unbundled.name,
         platform: &unbundled.platform,
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel,
-    });
-    Ok(packed?)
+    };
+    let (mut entries, _) = pack::contents(&mut request)?;
+    of_any_place(&mut entries, &image.placeholder);
+    let whole = beside.path().join("whole");
+    let files = match image::grow(&entries, &whole, beside.path(), cancel) {
+        Err(_) if cancel.is_cancelled() => return Err(ExecError::Cancelled),
+        grown => grown?,
+    };
+    std::fs::rename(&whole, &prefix).map_err(|error| FsError::new("rename into place", &prefix, error))?;
+    Ok(files)
+}
+
+/// Where the files are to be used is told by the marker; the header is that of an archive for any place.
+fn of_any_place(entries: &mut Entries, placeholder: &str) {
+    if let Some(Entry::File(File { content: Content::Made(bytes), .. })) = entries.get_mut(HEADER.as_bytes())
+        && let Ok(header) = serde_json::from_slice::<Header>(bytes)
+        && let Ok(mut text) = serde_json::to_vec_pretty(&Header { prefix: placeholder.to_owned(), ..header })
+    {
+        text.push(b'\n');
+        *bytes = text;
+    }
 }

@@ -211,7 +211,8 @@ fn inputs_of(context: &Context, node: &Node, outputs: &Outputs) -> Result<Inputs
             let file_name = archive.file_name().unwrap_or_default().to_string_lossy();
             let dest_prefix = environment.dest_prefix.as_deref();
             let level = context.settings.level;
-            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, dest_prefix, level })
+            let target = environment.target.as_ref();
+            pack_inputs(&PackInputs { packages: &packages()?, file_name: &file_name, dest_prefix, target, level })
         }
     })
 }

@@ -8,9 +8,8 @@ use std::{
 
 use super::Children;
 use crate::{
-    base::{Cancel, Network},
+    base::{Cancel, Network, Progress},
     rt::Rt,
-    unpack::Progress,
 };
 
 /// The means of a backup, a restore or a copy.

@@ -4,10 +4,12 @@
 use super::{
     Context, ExecError, Job,
     bundles::{BUNDLE, bundle},
-    environment,
+    environment, stated, target,
 };
 use crate::{
     archive::Format,
+    base::Progress,
+    export::Contents,
     image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
@@ -20,10 +22,6 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     environment::verify(context, &records)?;
     let archive = context.archive(environment, node.part);
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
-    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
-        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &archive)?;
-        return Ok(Output::Archive { digest, sha256, bytes, file });
-    }
     let mut image = image::image(
         &context.rt,
         &ImageRequest {
@@ -37,6 +35,14 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let variables = image::variables(&image.entries)?;
+    let contents = Contents::of_lock(&environment.name, context.workspace.platform, &context.channel_names(), &records);
+    let stated = stated::stated(&image.entries, contents)?;
+    // Before anything is sent anywhere.
+    target::require_target(context, environment, &stated.needs, &[])?;
+    if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {
+        let Bundled { bytes, sha256, digest } = bundle(context, environment, &records, &stated, &archive)?;
+        return Ok(Output::Archive { digest, sha256, bytes, file });
+    }
     let format = environment.packs.get(node.part).and_then(|name| Format::parse(name)).unwrap_or(Format::TarZst);
     let packed = pack::pack(PackRequest {
         since: None,
@@ -44,8 +50,8 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         placeholder: &image.placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),
         foreign: &image.foreign,
-        needs: b"{}\n",
-        more: &[],
+        needs: &stated.needs.to_bytes(),
+        more: &stated.lists,
         archive: &archive,
         format,
         arcroot: "",
@@ -55,7 +61,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel: &context.cancel,
     })?;
     let Some(Piece { digest, sha256, bytes, .. }) = packed.pieces.into_iter().next() else {

@@ -12,7 +12,7 @@ use crate::{
     base::{Digest, FsError},
     plan::NodeId,
     recipe::{ENGINE, Source},
-    workspace::{Environment, Package},
+    workspace::{Environment, Package, Target},
 };
 
 /// The version of what envbuild itself puts into a package: raised when the same inputs would give other bytes.
@@ -287,6 +287,8 @@ pub struct PackInputs<'a> {
     pub file_name: &'a str,
     /// The path for which it is made, if it is made for one.
     pub dest_prefix: Option<&'a str>,
+    /// The machine that it has to run on, which is asked before it is packed.
+    pub target: Option<&'a Target>,
     /// The compression level.
     pub level: i32,
 }
@@ -299,6 +301,14 @@ pub fn pack_inputs(from: &PackInputs<'_>) -> Inputs {
     inputs.add("archive", from.file_name);
     if let Some(prefix) = from.dest_prefix {
         inputs.add("dest-prefix", prefix);
+    }
+    if let Some(Target { name: _, platform: _, virtual_packages, libraries, symbols }) = from.target {
+        for (what, version) in virtual_packages.iter().chain(symbols) {
+            inputs.add(format!("target/{what}"), version);
+        }
+        for library in libraries {
+            inputs.add(format!("target/libraries/{library}"), "there");
+        }
     }
     inputs.add("level", from.level);
     inputs

@@ -32,5 +32,6 @@ pub use model::{
 pub use packs::{DEFAULT_PACK_FORMAT, PACK_FORMATS};
 pub use parse::{parse, parse_bytes};
 pub use report::ManifestErrors;
+pub use resources::bytes;
 pub use suggest::closest;
 pub use template::{TemplateError, fill};

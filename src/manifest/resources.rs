@@ -52,7 +52,7 @@ fn memory(table: &Reader<'_>, problems: &mut Problems) -> Option<Spanned<u64>> {
 
 /// `8G`, `1.5 GiB`, `512m` in bytes: units are powers of 1024. Nothing for anything else, for zero, and for more than a
 /// machine can address.
-fn bytes(text: &str) -> Option<u64> {
+pub fn bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let unit = text.find(|it: char| it.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(unit);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     archive::Format,
-    base::{Cancel, Digest},
+    base::{Cancel, Digest, Progress},
     tree::{Digests, Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
 };
 
@@ -54,8 +54,8 @@ pub struct PackRequest<'a> {
     pub platform: &'a str,
     /// Environment variables that activation sets; values may hold the placeholder.
     pub variables: &'a BTreeMap<String, String>,
-    /// Is told how many bytes of the files are read, of those that [`Totals`] told.
-    pub progress: &'a (dyn Fn(u64) + Sync),
+    /// Is told how many bytes of the files are written.
+    pub progress: Progress<'a>,
     /// When it is raised, nothing is left behind.
     pub cancel: &'a Cancel,
 }
@@ -77,6 +77,18 @@ pub struct Packed {
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read or written.
 pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
+    let (entries, tree) = contents(&mut request)?;
+    let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
+    let pieces = write(&entries, &request)?;
+    Ok(Packed { pieces, files, tree })
+}
+
+/// All that the archive of a request holds, and the digest that names it: the request's entries, which are taken out of
+/// it, with clean records, the scripts, and what says where the prefix stands.
+///
+/// # Errors
+/// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
+pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digest), PackError> {
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }
@@ -107,7 +119,5 @@ pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
     if let Some(old) = request.since {
         since::only_new(&mut entries, &digests, old);
     }
-    let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
-    let pieces = write(&entries, &request)?;
-    Ok(Packed { pieces, files, tree })
+    Ok((entries, tree))
 }

@@ -18,9 +18,9 @@ use super::{
 };
 use crate::{
     archive::Format,
-    base::Cancel,
+    base::{Cancel, Progress},
     tree::{Digests, placeholder},
-    unpack::{Machine, Progress, UnpackError, UnpackRequest, Unpacked, unpack},
+    unpack::{Machine, UnpackError, UnpackRequest, Unpacked, unpack},
 };
 
 const SPECIAL: &str = "a b&c|d#e";
@@ -69,7 +69,7 @@ pub(crate) fn pack_with(staging: &Path, old: &str, archive: &Path, ways: Ways<'_
         name: "demo",
         platform: "linux-64",
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::none(),
         cancel: &Cancel::new(),
     })
 }

@@ -12,7 +12,7 @@ use rattler_digest::{Sha256, digest::Digest as _};
 use super::{error::PackError, request::PackRequest};
 use crate::{
     archive::{self, FileMeta, Format, Options, Output, Parts, Sink, SinkError},
-    base::{Digest, FsError, Scratch, fs},
+    base::{Cancel, Digest, FsError, Meter, Scratch, fs},
     tree::{Entries, Entry, HEAD},
 };
 
@@ -120,7 +120,8 @@ fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'
     let full = |name: &[u8]| if root.is_empty() { name.to_vec() } else { [root, b"/", name].concat() };
     let head = HEAD.iter().filter_map(|name| entries.get_key_value(name.as_bytes()));
     let rest = entries.iter().filter(|(name, _)| !HEAD.iter().any(|head| head.as_bytes() == name.as_slice()));
-    let mut done = 0;
+    let total = entries.values().map(|entry| if let Entry::File(file) = entry { file.content.size() } else { 0 }).sum();
+    let meter = Meter::new(request.progress, total);
     for (name, entry) in head.chain(rest) {
         if request.cancel.is_cancelled() {
             return Err(PackError::Stopped);
@@ -130,10 +131,9 @@ fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'
             Entry::Link(target) => sink.link(&full(name), target),
             Entry::File(file) => {
                 let reader = BufReader::with_capacity(256 * 1024, file.content.open()?);
-                let mut data = Watched { inner: reader, done, request };
+                let mut data = Watched { inner: reader, meter: &meter, cancel: request.cancel };
                 let meta = FileMeta { executable: file.executable, modified: file.modified };
                 let size = file.content.size();
-                done += size;
                 sink.file(&full(name), meta, size, &mut data)
             }
         }
@@ -164,19 +164,18 @@ fn sink_fault(error: SinkError, request: &PackRequest<'_>) -> PackError {
 /// Tells how far a file is read, and ends the reading when somebody wants it to stop.
 struct Watched<'a, R> {
     inner: R,
-    done: u64,
-    request: &'a PackRequest<'a>,
+    meter: &'a Meter<'a>,
+    cancel: &'a Cancel,
 }
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.request.cancel.is_cancelled() {
+        if self.cancel.is_cancelled() {
             // `Interrupted` would be tried again by whoever reads.
             return Err(io::Error::other("stopped"));
         }
         let read = self.inner.read(buffer)?;
-        self.done += read as u64;
-        (self.request.progress)(self.done);
+        self.meter.add(read as u64);
         Ok(read)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{fs, io::Write as _, path::Path};
 
-use super::{Machine, Progress, UnpackError, UnpackRequest, unpack};
+use super::{Machine, UnpackError, UnpackRequest, unpack};
 use crate::{
-    base::{Cancel, Digest},
+    base::{Cancel, Digest, Progress},
     pack::{
         stage::stage,
         tests::{pack_at, unpack_at},

@@ -15,12 +15,11 @@ use super::{
     edited,
     error::UnpackError,
     machine::check_prefix,
-    progress::{Meter, Progress},
     rewrite::Rewriter,
     whole::below,
 };
 use crate::{
-    base::{Cancel, Scratch, fs},
+    base::{Cancel, Meter, Progress, Scratch, fs},
     tree::{DigestOf, FOLDER, MARKER, PART, with_prefix},
 };
 

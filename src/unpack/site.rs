@@ -8,10 +8,10 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{error::UnpackError, head::Head, progress::Meter, reader::of_fault, whole::below};
+use super::{error::UnpackError, head::Head, reader::of_fault, whole::below};
 use crate::{
     archive::FileInfo,
-    base::{Digest, FsError},
+    base::{Digest, FsError, Meter},
     tree::{DigestOf, Places, Splicer},
 };
 

@@ -8,12 +8,12 @@ use std::{
 };
 
 use super::{
-    Machine, Progress, RelocateRequest, Relocated, UnpackError, UnpackRequest, Verified, VerifyRequest, digests_of,
-    relocate, unpack, verify,
+    Machine, RelocateRequest, Relocated, UnpackError, UnpackRequest, Verified, VerifyRequest, digests_of, relocate,
+    unpack, verify,
 };
 use crate::{
     archive::Format,
-    base::Cancel,
+    base::{Cancel, Progress},
     pack::{
         stage::stage,
         tests::{Ways, conda_unpack, contents, pack_at, pack_with, unpack_at, untar},

@@ -18,12 +18,11 @@ use super::{
     grow::Tree,
     head::Head,
     machine::{check_machine, check_prefix, check_room},
-    progress::Progress,
     verify::{VerifyRequest, compare},
     whole::{Opened, UnpackRequest, Unpacked, below, grow},
 };
 use crate::{
-    base::{Digest, FsError, fs},
+    base::{Digest, FsError, Progress, fs},
     tree::{Counts, DigestOf},
 };
 

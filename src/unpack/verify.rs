@@ -9,10 +9,9 @@ use super::{
     crew,
     deployed::{Deployed, bytes_of},
     error::UnpackError,
-    progress::{Meter, Progress},
 };
 use crate::{
-    base::{Cancel, Digest, FsError},
+    base::{Cancel, Digest, FsError, Meter, Progress},
     tree::{self, DigestOf, FILES, HEADER, MARKER, PART},
 };
 

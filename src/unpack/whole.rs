@@ -17,14 +17,13 @@ use super::{
     grow::{Job, Tree, mark},
     head::Head,
     machine::{Machine, check_machine, check_prefix, check_room},
-    progress::{Meter, Progress},
     reader::Reader,
     site::Site,
     update,
 };
 use crate::{
     archive::{Kind, Member},
-    base::{Cancel, FsError, Scratch, fs},
+    base::{Cancel, FsError, Meter, Progress, Scratch, fs},
     tree::{Digests, FILES},
 };
 

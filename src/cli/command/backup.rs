@@ -9,7 +9,7 @@ use super::{
 use crate::{
     adopt::Editables,
     backup::Sharing,
-    base::{Cancel, Network, Scratch},
+    base::{Cancel, Network, Progress, Scratch},
     cli::{
         Exit,
         args::{BackupArgs, CloneArgs, RestoreArgs, RestoreBy},
@@ -18,7 +18,6 @@ use crate::{
     },
     exec::{self, BackupRequest, Children, Cloned, ExecError, Machine, Means, Restored, Saved, Way},
     rt::Rt,
-    unpack::Progress,
 };
 
 pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result<Exit> {

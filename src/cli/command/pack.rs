@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 
 use super::{World, run_stage};
 use crate::{
-    adopt::{self, AdoptOptions, Compiled, Editables, Filters},
+    adopt::{self, AdoptOptions, Adopted, Compiled, Editables, Filters},
     archive,
-    base::Cancel,
+    base::{Cancel, Progress},
     cli::{
         Exit,
-        args::{Format, PackArgs},
+        args::Format,
+        pack_args::PackArgs,
         project::{UsageError, jobs},
         signals, ui,
     },
-    exec::{Children, Machine},
-    install, needs,
+    exec::{self, Children, Machine},
+    export, install,
+    needs::Unfixable,
     pack::{self, PackRequest},
     plan::{Kind, Stage},
     unpack,
@@ -45,6 +47,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         editables,
         compiled: if args.short_prefix { Compiled::Limit } else { Compiled::Keep },
         threads: threads as usize,
+        cancel: cancel.clone(),
     };
     // What was named is looked at before all files are.
     let named = args.output.as_ref().map(|file| Goal::at(world.path(file), args)).transpose()?;
@@ -52,33 +55,52 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     let usual = || world.path(format!("{}-{}.tar.zst", adopted.name, adopted.platform).as_ref());
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     let variables = adopted.variables(install::variables(&prefix)?);
-    let needs = needs::of_entries(&adopted.entries)?;
+    let stated = exec::stated(&adopted.entries, export::of_prefix(&prefix)?)?;
+    if let Some(word) = &args.target {
+        super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
+    }
     let since = args.since.as_ref().map(|old| unpack::digests_of(&world.path(old))).transpose()?;
+    let bar = ui::Bar::new("packing", &world.global);
+    let progress = |done, total| bar.at(done, total);
     let packed = pack::pack(PackRequest {
         entries: std::mem::take(&mut adopted.entries),
         placeholder: &adopted.placeholder,
-        dest_prefix: None,
+        dest_prefix: args.dest_prefix.as_deref(),
         foreign: &[],
-        needs: &needs.to_bytes(),
-        more: &[],
+        needs: &stated.needs.to_bytes(),
+        more: &stated.lists,
         since: since.as_ref(),
         archive: &goal.file,
         format: goal.format,
-        arcroot: "",
-        split: None,
+        arcroot: &args.arcroot,
+        split: args.split,
         level: goal.level,
         threads,
         name: &adopted.name,
         platform: &adopted.platform,
         variables: &variables,
-        progress: &|_| {},
+        progress: Progress::to(&progress),
         cancel: &cancel,
-    })?;
+    });
+    bar.close();
+    let packed = packed?;
     ui::adopted_text(&adopted, &goal.file, &packed, &world.global);
     if args.run.format == Format::Json {
         ui::adopted_json(&adopted, &goal.file, &packed)?;
     }
     Ok(Exit::Success)
+}
+
+/// What names the prefix in a way that nobody can change.
+fn unfixable(adopted: &Adopted) -> Vec<Unfixable> {
+    let one = |it: &adopt::Unfixable| {
+        let why = match it.room {
+            0 => "in a format that allows no other".to_owned(),
+            room => format!("with room for {room} bytes"),
+        };
+        Unfixable { file: it.file.clone(), package: it.package.clone(), why }
+    };
+    adopted.report.unfixable.iter().map(one).collect()
 }
 
 /// Where an archive goes, and how.
@@ -92,9 +114,14 @@ impl Goal {
     /// A file, whose ending says the format.
     fn at(file: PathBuf, args: &PackArgs) -> Result<Self, UsageError> {
         let of_name = |it: &std::ffi::OsStr| archive::Format::of_file_name(&it.to_string_lossy());
-        let Some(format) = file.file_name().and_then(of_name) else { return Err(UsageError::Ending(file)) };
+        let is_folder = file.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let format = if is_folder { Some(archive::Format::Folder) } else { file.file_name().and_then(of_name) };
+        let Some(format) = format else { return Err(UsageError::Ending(file)) };
         if !args.force && file.symlink_metadata().is_ok() {
             return Err(UsageError::Exists(file));
+        }
+        if format == archive::Format::Squashfs && args.dest_prefix.is_none() {
+            return Err(UsageError::Mounted);
         }
         if let Some(level) = args.level
             && !format.levels().is_some_and(|it| it.contains(&level))

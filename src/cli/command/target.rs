@@ -16,7 +16,7 @@ use crate::{
         project::{self, UsageError},
         ui,
     },
-    exec::{Market, machine, this_machine},
+    exec::{ExecError, Market, machine, this_machine},
     manifest::closest,
     needs::{self, Needs, unsaid, violations},
     rt::Rt,
@@ -36,12 +36,13 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
         Place::Prefix(prefix) => needs::of_folder(prefix)?,
         Place::Archive(archive) => needs::of_archive(archive)?,
     };
-    let target = match named {
-        Some(target) => machine(&target, here)?,
-        None => this_machine(here, world.environment.get("LD_LIBRARY_PATH").map(String::as_str), &needs)?,
-    };
+    let target = resolved(world, named.as_ref(), here, &needs)?;
     let mut found = violations(&needs, &target, &[]);
-    let trouble = if found.is_empty() { None } else { fill_in(world, args, &mut found, &needs, &target).err() };
+    let trouble = if found.is_empty() {
+        None
+    } else {
+        fill_in(world, &args.what, args.offline, &mut found, &needs, &target).err()
+    };
     let judged = ui::Judged { target: word, needs: &needs, violations: &found, unsaid: &unsaid(&needs, &target) };
     match args.format {
         Format::Text => ui::target_text(&judged, &world.global)?,
@@ -51,6 +52,34 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
         ui::note(&format!("no build that would fit was looked for: {error}"));
     }
     Ok(if found.is_empty() { Exit::Success } else { Exit::Failure })
+}
+
+/// Fails when a target does not have what an environment needs.
+pub(super) fn require(
+    world: &World,
+    word: &str,
+    environment: &str,
+    needs: &Needs,
+    unfixable: &[needs::Unfixable],
+) -> miette::Result<()> {
+    let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
+    let target = resolved(world, named(world, word)?.as_ref(), here, needs)?;
+    let mut found = violations(needs, &target, unfixable);
+    if found.is_empty() {
+        return Ok(());
+    }
+    // What is wrong is known already; what would be right is a kindness.
+    drop(fill_in(world, Path::new(""), false, &mut found, needs, &target));
+    let list = found.iter().map(|it| format!("  {it}\n")).collect();
+    Err(ExecError::Target { environment: environment.to_owned(), target: word.to_owned(), list }.into())
+}
+
+/// What a target has; without one, what the machine has that we are on.
+fn resolved(world: &World, named: Option<&Target>, here: Subdir, needs: &Needs) -> miette::Result<needs::Target> {
+    Ok(match named {
+        Some(target) => machine(target, here)?,
+        None => this_machine(here, world.environment.get("LD_LIBRARY_PATH").map(String::as_str), needs)?,
+    })
 }
 
 /// The target that a word names, or that it describes; nothing stands for the machine that we are on.
@@ -109,7 +138,8 @@ fn described(text: &str) -> Result<Target, UsageError> {
 /// Names the builds that would fit. Of an environment of the project they have to satisfy what it asks for.
 fn fill_in(
     world: &World,
-    args: &CheckArgs,
+    what: &Path,
+    offline: bool,
     found: &mut [needs::Violation],
     needs: &Needs,
     target: &needs::Target,
@@ -119,7 +149,7 @@ fn fill_in(
     if let Ok(project) = project::load(&world.global, &world.environment, &[]) {
         channels.extend(project.workspace.channels.iter().map(|it| it.channel.clone()));
         let environments = &project.workspace.environments;
-        if let Some(environment) = environments.iter().find(|it| Path::new(&it.name) == args.what) {
+        if let Some(environment) = environments.iter().find(|it| Path::new(&it.name) == what) {
             specs.extend(
                 environment.specs.iter().filter_map(|it| MatchSpec::from_str(it, ParseStrictness::Lenient).ok()),
             );
@@ -131,7 +161,7 @@ fn fill_in(
         channels: &channels,
         specs: &specs,
         cache: &project::cache(&world.environment).unwrap_or_else(|| scratch.path().to_owned()),
-        network: if args.offline { Network::Offline } else { Network::Online },
+        network: if offline { Network::Offline } else { Network::Online },
     };
     Ok(market.name_newest(found, needs, target)?)
 }

@@ -6,11 +6,11 @@ use rattler_conda_types::Subdir;
 
 use super::{World, host_libraries};
 use crate::{
-    base::Cancel,
+    base::{Cancel, Progress},
     cli::{Exit, args::UnpackArgs, signals, ui},
     exec::{self, Children},
     image, solve,
-    unpack::{self, Machine, Progress, RelocateRequest, UnpackRequest, VerifyRequest},
+    unpack::{self, Machine, RelocateRequest, UnpackRequest, VerifyRequest},
 };
 
 pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result<Exit> {
@@ -30,9 +30,9 @@ pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result
 
 fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {
     if image::is_bundle(archive) {
-        let made = exec::unbundle(archive, prefix, cancel)?;
+        let files = exec::unbundle(archive, prefix, cancel)?;
         if !world.global.quiet {
-            ui::note(&format!("installed {} files of the bundle into {}", made.files, prefix.display()));
+            ui::note(&format!("unpacked {files} files into {}", prefix.display()));
         }
         host_libraries::warn(prefix, &world.environment);
         return Ok(Exit::Success);

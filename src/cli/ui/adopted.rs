@@ -10,6 +10,7 @@ use crate::{
     base::FsError,
     cli::args::Global,
     pack::Packed,
+    tree::PLACEHOLDER_MIN,
 };
 
 /// How many names of a kind are shown, without `--verbose`.
@@ -74,9 +75,13 @@ pub(in crate::cli) fn adopted_text(adopted: &Adopted, file: &Path, packed: &Pack
         let of = it.package.as_ref().map(|name| format!(", of {name}")).unwrap_or_default();
         format!("{} (room for {} bytes{of})", it.file, it.room)
     };
+    let can_be_limited = report.unfixable.iter().any(|it| it.room >= PLACEHOLDER_MIN);
     list(
-        "compiled in this prefix, whose path they go on naming; build them in a prefix with a longer path, or limit \
-         all to short paths with --short-prefix:",
+        &format!(
+            "compiled in this prefix, whose path they go on naming; make the environment at a longer path and build them \
+             there{}:",
+            if can_be_limited { ", or pack with --short-prefix for short paths only" } else { "" }
+        ),
         report.unfixable.iter().map(unfixable).collect(),
         true,
     );

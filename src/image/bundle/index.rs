@@ -23,6 +23,8 @@ pub(super) struct Index {
     pub(super) specs: Vec<String>,
     /// What it needs of a machine, as it stands in archives.
     pub(super) needs: String,
+    /// The other files of that kind, by name.
+    pub(super) lists: Vec<(String, String)>,
     /// The packages, in the order in which the bundle holds them.
     pub(super) packages: Vec<Package>,
 }

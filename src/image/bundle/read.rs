@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rattler_conda_types::{MatchSpec, ParseStrictness, RepoDataRecord, Subdir, package::DistArchiveIdentifier};
@@ -41,6 +41,8 @@ pub struct Unbundled {
     pub platform: String,
     /// What it needs of a machine, as JSON.
     pub needs: String,
+    /// What else archives say of themselves: names of files, and texts.
+    pub lists: Vec<(String, String)>,
 }
 
 /// Whether a file or folder is a bundle, by what it begins with. What cannot be read is none.
@@ -77,7 +79,7 @@ pub fn unbundle(rt: &Rt, bundle: &Path, beside: &Path) -> Result<Unbundled, Imag
     let packages = index.packages.par_iter().enumerate().map(extract).collect::<Result<Vec<_>, _>>()?;
     let making = Making { specs: &specs, platform, kept: None, interpreter: None };
     let image = making.image(rt, packages, scratch)?;
-    Ok(Unbundled { image, name: index.name, platform: index.platform, needs: index.needs })
+    Ok(Unbundled { image, name: index.name, platform: index.platform, needs: index.needs, lists: index.lists })
 }
 
 /// Where the files of a bundle are.
@@ -162,7 +164,7 @@ impl<'a> Reader<'a> {
         Ok(RepoDataRecord { package_record: package.record.clone(), identifier, url, channel: package.channel.clone() })
     }
 
-    fn extract(&self, package: &Package, folder: &PathBuf) -> Result<(), ImageError> {
+    fn extract(&self, package: &Package, folder: &Path) -> Result<(), ImageError> {
         let fail = |reason: String| ImageError::Fetch { package: package.path.clone(), reason };
         fs::create_dir_all(folder)?;
         let extracted = if package.path.ends_with(".conda") {

@@ -34,6 +34,8 @@ pub struct BundleRequest<'a> {
     pub lock: &'a [u8],
     /// What the environment needs of a machine, as JSON.
     pub needs: &'a str,
+    /// What else archives say of themselves: names of files, and texts.
+    pub lists: &'a [(String, String)],
     /// The file to write, or the folder: nothing may be there but an empty one.
     pub goal: &'a Path,
     /// Whether the packages go into a folder.
@@ -155,6 +157,7 @@ fn index(request: &BundleRequest<'_>, packages: &Packages<'_>) -> Result<Vec<u8>
         platform: request.platform.to_string(),
         specs: request.specs.iter().map(ToString::to_string).collect(),
         needs: request.needs.to_owned(),
+        lists: request.lists.to_vec(),
         packages: packages.collect(),
     };
     Ok(lines(&index))

@@ -9,7 +9,7 @@ use std::{
 
 use envbuild::{
     archive::Format,
-    base::{Cancel, Network},
+    base::{Cancel, Network, Progress},
     image::{Image, ImageError, ImageRequest, image, variables},
     install::{InstallRequest, install},
     pack::{PackRequest, of_prefix, pack},
@@ -214,7 +214,7 @@ impl Bench {
             name: "bench",
             platform: "linux-64",
             variables,
-            progress: &|_| {},
+            progress: Progress::none(),
             cancel: &Cancel::new(),
         })
         .unwrap();

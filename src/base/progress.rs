@@ -29,18 +29,20 @@ impl fmt::Debug for Progress<'_> {
 
 /// Counts what is done, and tells.
 #[derive(Debug)]
-pub(super) struct Meter<'a> {
+pub struct Meter<'a> {
     progress: Progress<'a>,
     done: AtomicU64,
     total: u64,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(progress: Progress<'a>, total: u64) -> Self {
+    /// Begins a work of so many bytes.
+    pub fn new(progress: Progress<'a>, total: u64) -> Self {
         Self { progress, done: AtomicU64::new(0), total }
     }
 
-    pub(super) fn add(&self, bytes: u64) {
+    /// So many more bytes are done.
+    pub fn add(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(function) = self.progress.0 {
             function(done.min(self.total), self.total);

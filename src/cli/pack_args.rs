@@ -1,0 +1,58 @@
+//! The options of `pack`. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{args::RunArgs, patterns::Patterns};
+
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct PackArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Pack the conda environment in this folder, whoever made it, instead of environments of the project
+    #[arg(short, long, value_name = "PREFIX", conflicts_with = "words")]
+    pub(super) prefix: Option<PathBuf>,
+    /// The archive to write, whose name's ending says its format (default: NAME-PLATFORM.tar.zst)
+    #[arg(short, long, value_name = "FILE", requires = "prefix")]
+    pub(super) output: Option<PathBuf>,
+    /// Make an update: only what this archive, or environment that was unpacked, does not have
+    #[arg(long, value_name = "OLD", requires = "prefix")]
+    pub(super) since: Option<PathBuf>,
+    /// Replace the archive if it is there
+    #[arg(long, requires = "prefix")]
+    pub(super) force: bool,
+    /// Compress at this level (default: 7 for tar.zst, the usual one for others)
+    #[arg(long, value_name = "N", requires = "prefix")]
+    pub(super) level: Option<i32>,
+    /// Put everything into this folder of the archive
+    #[arg(long, value_name = "DIR", requires = "prefix", default_value = "", hide_default_value = true)]
+    pub(super) arcroot: String,
+    /// Write this absolute path into the files, so that the environment can be mounted or unpacked there and used as it is
+    #[arg(long, value_name = "PATH", requires = "prefix")]
+    pub(super) dest_prefix: Option<String>,
+    /// Cut the archive into parts of this size, such as 2G: FILE.000, FILE.001 and so on
+    #[arg(long, value_name = "SIZE", requires = "prefix", value_parser = size)]
+    pub(super) split: Option<u64>,
+    /// Fail when the environment needs something that this target does not have, as in `check --target`
+    #[arg(long, value_name = "NAME", requires = "prefix")]
+    pub(super) target: Option<String>,
+    #[command(flatten)]
+    pub(super) filters: Patterns,
+    /// Leave out packages that are installed in editable mode
+    #[arg(long, requires = "prefix")]
+    pub(super) ignore_editable: bool,
+    /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
+    #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
+    pub(super) include_editable: bool,
+    /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than
+    /// PREFIX
+    #[arg(long, requires = "prefix")]
+    pub(super) short_prefix: bool,
+}
+
+/// A number of bytes, with a unit or without.
+fn size(text: &str) -> Result<u64, String> {
+    crate::manifest::bytes(text).ok_or_else(|| "it is a whole number with K, M, G or T after it, as in 2G".to_owned())
+}
