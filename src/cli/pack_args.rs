@@ -35,7 +35,7 @@ pub(super) struct PackArgs {
     /// Cut the archive into parts of this size, such as 2G: FILE.000, FILE.001 and so on
     #[arg(long, value_name = "SIZE", requires = "prefix", value_parser = size)]
     pub(super) split: Option<u64>,
-    /// Fail when the environment needs something that this target does not have, as in `check --target`
+    /// Fail when the environment needs something that this target does not have, as `check` does
     #[arg(long, value_name = "NAME", requires = "prefix")]
     pub(super) target: Option<String>,
     #[command(flatten)]

@@ -13,6 +13,7 @@ use super::{
     ExecError,
     means::{Means, compilers},
     process,
+    stated::stated,
 };
 use crate::{
     adopt::{self, AdoptOptions, Adopted, Editables},
@@ -21,7 +22,7 @@ use crate::{
     base::{FsError, Progress, Scratch, fs},
     conda::without_secrets,
     export::{self, Contents, Format},
-    install, lock, needs,
+    install, lock,
     pack::{self, PackRequest},
     solve,
     unpack::{self, Machine, UnpackRequest, VerifyRequest},
@@ -85,7 +86,7 @@ pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, E
         System::here(contents.platform.as_str(), virtual_packages, compilers(means.environment), contents.channels());
     backup::write_json(&inside.join(backup::SYSTEM), &system)?;
     let archive = inside.join(backup::ARCHIVE);
-    pack(means, prefix, adopted, &archive)?;
+    pack(means, prefix, adopted, contents.platform, &archive)?;
     let bytes = fs::size(&archive);
     let drill = drill(means, scratch.path(), contents.platform, test)?;
     backup::write_json(&inside.join(backup::DRILL), &drill)?;
@@ -135,8 +136,9 @@ fn records(adopted: &Adopted, contents: &Contents, folder: &Path) -> Result<(), 
     Ok(lock::write(&folder.join(backup::LOCK), &BTreeMap::from([(contents.name.clone(), locked)]), &[])?)
 }
 
-fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, archive: &Path) -> Result<(), ExecError> {
-    let needs = needs::of_entries(&adopted.entries)?.to_bytes();
+fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, platform: Subdir, archive: &Path) -> Result<(), ExecError> {
+    let stated = stated(&adopted.entries, &adopted.name, platform)?;
+    let needs = stated.needs.to_bytes();
     let variables = adopted.variables(install::variables(prefix)?);
     let Adopted { entries, placeholder, name, platform, .. } = adopted;
     let packed = pack::pack(PackRequest {
@@ -145,7 +147,7 @@ fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, archive: &Path) -> R
         dest_prefix: None,
         foreign: &[],
         needs: &needs,
-        more: &[],
+        more: &stated.lists,
         since: None,
         archive,
         format: archive::Format::TarZst,

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     archive::Format,
     base::Progress,
-    export::Contents,
     image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
@@ -35,8 +34,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let variables = image::variables(&image.entries)?;
-    let contents = Contents::of_lock(&environment.name, context.workspace.platform, &context.channel_names(), &records);
-    let stated = stated::stated(&image.entries, contents)?;
+    let stated = stated::stated(&image.entries, &environment.name, context.workspace.platform)?;
     // Before anything is sent anywhere.
     target::require_target(context, environment, &stated.needs, &[])?;
     if environment.packs.get(node.part).is_some_and(|it| it == BUNDLE) {

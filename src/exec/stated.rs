@@ -1,10 +1,14 @@
 //! What an archive says of itself: what it needs of a machine, and what is in it.
 
+use std::{io::Read as _, path::Path};
+
+use rattler_conda_types::Subdir;
+
 use super::ExecError;
 use crate::{
     export::{self, Contents, Format},
     needs::{self, Needs},
-    tree::Entries,
+    tree::{Entries, Entry, File},
 };
 
 /// The file in which CycloneDX lists what an archive holds.
@@ -22,15 +26,35 @@ pub struct Stated {
     pub lists: Vec<(String, Vec<u8>)>,
 }
 
-/// What an archive of these files and packages says.
+/// What an archive of these files says; `name` and `platform` are those of the environment.
 ///
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
-pub fn stated(entries: &Entries, mut contents: Contents) -> Result<Stated, ExecError> {
+pub fn stated(entries: &Entries, name: &str, platform: Subdir) -> Result<Stated, ExecError> {
+    let mut contents = contents(entries, name, platform)?;
     contents.forget_local_places();
     let list = |file: &str, format| -> Result<_, ExecError> {
         Ok((file.to_owned(), export::write(&contents, format)?.text.into_bytes()))
     };
     let lists = vec![list(SBOM, Format::Sbom)?, list(PACKAGES, Format::Explicit)?];
     Ok(Stated { needs: needs::of_entries(entries)?, lists })
+}
+
+/// The packages, as the records among the files tell.
+fn contents(entries: &Entries, name: &str, platform: Subdir) -> Result<Contents, ExecError> {
+    let mut files = Vec::new();
+    for (path, entry) in entries {
+        let Entry::File(File { content, .. }) = entry else { continue };
+        let path = String::from_utf8_lossy(path).into_owned();
+        if export::is_wanted(&path) {
+            let mut bytes = Vec::new();
+            content.open()?.read_to_end(&mut bytes).map_err(|error| content.fault(error))?;
+            files.push((path, bytes));
+        }
+    }
+    let is_record = |path: &str| path.starts_with("conda-meta/") && path.ends_with(".json");
+    if !files.iter().any(|(path, _)| is_record(path)) {
+        return Ok(Contents::of_lock(name, platform, &[], &[]));
+    }
+    Ok(export::of_files(name, Path::new(name), &files)?)
 }

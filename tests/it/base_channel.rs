@@ -21,7 +21,9 @@ pack = [\"tar.zst\"]
 
 [targets.old-machine]
 platform = \"linux-64\"
-virtual-packages = { __glibc = \"2.28\", __cuda = \"12.3\" }
+virtual-packages = { __glibc = \"2.36\", __cuda = \"12.3\" }
+# A channel that stands in for conda-forge may leave libraries to the machine.
+libraries = [\"lib*.so*\"]
 ";
 
 const TEST: &str = "\

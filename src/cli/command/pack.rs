@@ -15,7 +15,7 @@ use crate::{
         signals, ui,
     },
     exec::{self, Children, Machine},
-    export, install,
+    install,
     needs::Unfixable,
     pack::{self, PackRequest},
     plan::{Kind, Stage},
@@ -55,7 +55,8 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     let usual = || world.path(format!("{}-{}.tar.zst", adopted.name, adopted.platform).as_ref());
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     let variables = adopted.variables(install::variables(&prefix)?);
-    let stated = exec::stated(&adopted.entries, export::of_prefix(&prefix)?)?;
+    let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
+    let stated = exec::stated(&adopted.entries, &adopted.name, platform)?;
     if let Some(word) = &args.target {
         super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
