@@ -28,7 +28,7 @@ pub enum Peeked<'a> {
 /// When the archive is not one of ours, is damaged, or cannot be read; and whatever `visit` fails with.
 pub fn peek<E: From<UnpackError>>(
     archive: &Path,
-    visit: &mut dyn FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
+    mut visit: impl FnMut(&[u8], Peeked<'_>) -> Result<bool, E>,
 ) -> Result<(), E> {
     let mut reader = Reader::open(archive)?;
     while let Some(Member { name, kind, data }) = reader.next()? {
@@ -61,7 +61,7 @@ pub fn files_in(archive: &Path, folder: &str) -> Result<Vec<(String, Vec<u8>)>, 
 /// As for [`peek`].
 pub fn files_that(archive: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, UnpackError> {
     let mut found = Vec::new();
-    peek(archive, &mut |name, entry| {
+    peek(archive, |name, entry| {
         let name = String::from_utf8_lossy(name).into_owned();
         if let Peeked::File(size, content) = entry
             && size <= LONGEST

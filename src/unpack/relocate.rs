@@ -73,11 +73,14 @@ pub fn relocate(request: &RelocateRequest<'_>) -> Result<Relocated, UnpackError>
     let path_of = |bytes: &Vec<u8>| PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes));
     let from = deployed.named.iter().map(path_of).collect();
     let marker = below(&deployed.prefix, MARKER.as_bytes());
-    if deployed.whole && deployed.named == [new.as_slice()] && marker.is_file() {
-        return Ok(Relocated { from, ..Relocated::default() });
-    }
     let folder = below(&deployed.prefix, FOLDER.as_bytes());
     let part = below(&deployed.prefix, PART.as_bytes());
+    if deployed.whole && deployed.named == [new.as_slice()] && marker.is_file() {
+        // Whoever wrote the marker may have been killed before he was done.
+        fs::remove_file(&part)?;
+        fs::sweep(&folder)?;
+        return Ok(Relocated { from, ..Relocated::default() });
+    }
     let mut lines = vec![new.as_slice()];
     lines.extend(deployed.named.iter().map(Vec::as_slice).filter(|it| *it != new.as_slice()));
     fs::write_atomic(&part, &[lines.join(&b'\n'), b"\n".to_vec()].concat())?;

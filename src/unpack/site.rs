@@ -40,7 +40,7 @@ impl Site<'_> {
             return Err(self.refused(name, "is of another kind in the archive's list"));
         }
         let size = match self.head.relocation.places.get(name) {
-            Some(places) => self.from_canonical(places, self.head.header.prefix.as_bytes()).size_after(of.size),
+            Some(places) => self.splices_to(places, self.head.header.prefix.as_bytes()).size_after(of.size),
             None => of.size,
         };
         if info.size != size {
@@ -104,14 +104,14 @@ impl Site<'_> {
         let header = &self.head.header;
         let canonical = header.placeholder.as_bytes();
         let back = places.splices(canonical.len(), header.prefix.as_bytes(), canonical);
-        let there = self.from_canonical(places, self.new);
+        let there = self.splices_to(places, self.new);
         let mut hashing =
             Hashing { inner: buffered(Splicer::new(buffered(data), &back)), hasher: blake3::Hasher::new() };
         self.copy(&mut Splicer::new(buffered(&mut hashing), &there), out, path, |_| {})?;
         Ok(hashing.hasher.into())
     }
 
-    fn from_canonical(&self, places: &Places, to: &[u8]) -> crate::tree::Splices {
+    fn splices_to(&self, places: &Places, to: &[u8]) -> crate::tree::Splices {
         let canonical = self.head.header.placeholder.as_bytes();
         places.splices(canonical.len(), canonical, to)
     }

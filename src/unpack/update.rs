@@ -19,7 +19,7 @@ use super::{
     head::Head,
     machine::{check_machine, check_prefix, check_room},
     verify::{VerifyRequest, compare},
-    whole::{UnpackRequest, Unpacked, below, grow},
+    whole::{Opened, UnpackRequest, Unpacked, below, grow},
 };
 use crate::{
     base::{Digest, FsError, Progress, fs},
@@ -30,12 +30,8 @@ use crate::{
 ///
 /// # Errors
 /// As for [`unpack`](super::unpack()), and when what is there is not exactly the tree on which the update builds.
-pub(super) fn apply(
-    request: &UnpackRequest<'_>,
-    reader: super::reader::Reader<'_>,
-    head: &Head,
-    since: Digest,
-) -> Result<Unpacked, UnpackError> {
+pub(super) fn apply(request: &UnpackRequest<'_>, opened: Opened<'_>, since: Digest) -> Result<Unpacked, UnpackError> {
+    let head = &opened.head;
     let prefix = absolute(request.prefix)?;
     recover(&prefix)?;
     let old = Deployed::at(&prefix)?;
@@ -57,10 +53,9 @@ pub(super) fn apply(
 
     let unpacked = grow(
         request,
-        reader,
-        head,
+        opened,
         &prefix,
-        |tree| keep(tree, head, &old),
+        |tree, head| keep(tree, head, &old),
         |inside| {
             std::fs::set_permissions(inside, metadata.permissions())
                 .map_err(|error| FsError::new("write", inside, error))?;

@@ -67,17 +67,18 @@ const WAITING: usize = 32 << 20;
 /// or is not in its list, when a file cannot be written, or when somebody wants it to stop.
 pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
     let mut reader = Reader::open(request.archive)?;
-    let head = reader.head()?;
-    if let Some(since) = head.header.since {
-        return update::apply(request, reader, &head, since);
+    let opened = Opened { head: reader.head()?, reader };
+    if let Some(since) = opened.head.header.since {
+        return update::apply(request, opened, since);
     }
+    let head = &opened.head;
     let prefix = destination(request.prefix)?;
-    check_machine(request.archive, &head, request.machine)?;
+    check_machine(request.archive, head, request.machine)?;
     check_prefix(&prefix, head.header.placeholder.len())?;
     check_room(prefix.parent().unwrap_or(Path::new("/")), head.header.holds)?;
-    let nothing_else = |_: &mut Tree<'_>| Ok(());
+    let nothing_else = |_: &mut Tree<'_>, _: &Head| Ok(());
     // An empty folder at the destination is replaced; anything that came there meanwhile makes this fail.
-    grow(request, reader, &head, &prefix, nothing_else, |inside| match std::fs::rename(inside, &prefix) {
+    grow(request, opened, &prefix, nothing_else, |inside| match std::fs::rename(inside, &prefix) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Err(UnpackError::Occupied(prefix.clone())),
         Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(UnpackError::MountPoint(prefix.clone())),
@@ -85,23 +86,29 @@ pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
     })
 }
 
+/// An archive whose beginning is read.
+pub(super) struct Opened<'a> {
+    pub(super) head: Head,
+    pub(super) reader: Reader<'a>,
+}
+
 /// Writes the rest of an archive into a fresh folder beside the prefix, adds what `more` knows of, and hands the whole
 /// tree to `place`. Whatever is left in that folder is deleted.
 pub(super) fn grow(
     request: &UnpackRequest<'_>,
-    mut reader: Reader<'_>,
-    head: &Head,
+    opened: Opened<'_>,
     prefix: &Path,
-    more: impl FnOnce(&mut Tree<'_>) -> Result<(), UnpackError>,
+    more: impl FnOnce(&mut Tree<'_>, &Head) -> Result<(), UnpackError>,
     place: impl FnOnce(&Path) -> Result<(), UnpackError>,
 ) -> Result<Unpacked, UnpackError> {
+    let Opened { head, mut reader } = opened;
     let scratch = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
     // The scratch folder is private; the environment is not.
     let inside = scratch.path().join("prefix");
     std::fs::create_dir(&inside).map_err(|error| FsError::new("make the folder", &inside, error))?;
     let new = bytes_of(prefix);
     let meter = Meter::new(request.progress, head.header.holds.bytes);
-    let site = Site { root: &inside, archive: request.archive, head, new, meter };
+    let site = Site { root: &inside, archive: request.archive, head: &head, new, meter };
     let write = |job: Job| site.write(&job.name, job.info, &job.bytes);
     let unpacked = crew::lead(request.threads.saturating_sub(1), WAITING, &write, |bench| {
         let mut tree = Tree::new(&site, bench);
@@ -118,7 +125,7 @@ pub(super) fn grow(
                 Kind::File(info) => tree.file(&name, info, data)?,
             }
         }
-        more(&mut tree)?;
+        more(&mut tree, &head)?;
         tree.finish()
     })?;
     mark(&inside, new)?;

@@ -12,6 +12,11 @@ use super::{
 };
 use crate::support::{Project, contents_below};
 
+/// A package without files.
+const RECORD: &str = r#"{"name": "x", "version": "1", "build": "0", "build_number": 0, "subdir": "noarch", "depends": [],
+    "fn": "x-1-0.conda", "url": "https://conda.example/noarch/x-1-0.conda", "channel": "https://conda.example", "files": [],
+    "md5": "d41d8cd98f00b204e9800998ecf8427e", "size": 1, "paths_data": {"paths": [], "paths_version": 1}}"#;
+
 /// An environment that was unpacked, what it is to become, and what makes it so.
 struct Deployed {
     project: Project,
@@ -25,6 +30,7 @@ impl Deployed {
         let project = Project::new();
         let made = project.beside("made");
         write(&made, "conda-meta/history", "");
+        write(&made, "conda-meta/x-1-0.json", RECORD);
         for number in 0..30 {
             write(&made, &format!("share/a/{number}"), &format!("{} is the prefix\n", made.display()));
             write(&made, &format!("share/b/{number}"), "no prefix\n");
@@ -37,8 +43,7 @@ impl Deployed {
             write(&made, &format!("share/c/{number}"), &format!("new in {}\n", made.display()));
         }
         let update = project.beside("update.tar.zst");
-        let arguments = ["pack", "-p", text(&made), "-o", text(&update)];
-        project.run(&[&arguments[..], &["--since", text(&old)]].concat()).success();
+        project.run(&["pack", "-p", text(&made), "-o", text(&update), "--since", text(&old)]).success();
         let place = project.beside("place");
         let prefix = place.join("environment");
         project.run(&["unpack", text(&old), "-p", text(&prefix)]).success();
