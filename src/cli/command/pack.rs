@@ -6,7 +6,7 @@ use super::{World, run_stage};
 use crate::{
     adopt::{self, AdoptOptions, Adopted, Compiled, Editables, Filters},
     archive,
-    base::{Cancel, Progress},
+    base::{Cancel, Progress, within},
     cli::{
         Exit,
         args::Format,
@@ -56,7 +56,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
-    let stated = exec::stated(&adopted.entries, &adopted.name, platform)?;
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform))?;
     if let Some(word) = &args.target {
         super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
