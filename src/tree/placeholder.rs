@@ -67,7 +67,7 @@ pub fn prefix_fault(prefix: &Path, limit: usize) -> Option<PrefixFault> {
     if let Some((_, what)) = FORBIDDEN.iter().find(|(byte, _)| bytes.contains(byte)) {
         return Some(PrefixFault::Character(what));
     }
-    (bytes.len() > limit).then(|| PrefixFault::Length { length: bytes.len(), limit })
+    (bytes.len() > limit).then_some(PrefixFault::Length { length: bytes.len(), limit })
 }
 
 #[cfg(test)]

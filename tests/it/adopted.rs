@@ -303,7 +303,7 @@ fn everything_that_cannot_be_packed_is_told_at_once() {
     let _socket = std::os::unix::net::UnixListener::bind(prefix.join("socket")).unwrap();
     project.become_nobody();
     for name in ["lib/unreadable", "secret"] {
-        fs::set_permissions(prefix.join(name), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(prefix.join(name), fs::Permissions::from_mode(0o0)).unwrap();
     }
     let ran = project.run(&["pack", "-p", "env"]).failure(1);
     for told in ["bad-1-0.json", "worse-1-0.json", "`socket` is a socket", "unreadable", "secret", "5 problems"] {

@@ -38,11 +38,9 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     };
     let target = resolved(world, named.as_ref(), here, &needs)?;
     let mut found = violations(&needs, &target, &[]);
-    let trouble = if found.is_empty() {
-        None
-    } else {
-        fill_in(world, &args.what, args.offline, &mut found, &needs, &target).err()
-    };
+    let network = if args.offline { Network::Offline } else { Network::Online };
+    let trouble =
+        if found.is_empty() { None } else { fill_in(world, (&args.what, network), &mut found, &needs, &target).err() };
     let judged = ui::Judged { target: word, needs: &needs, violations: &found, unsaid: &unsaid(&needs, &target) };
     match args.format {
         Format::Text => ui::target_text(&judged, &world.global)?,
@@ -69,7 +67,7 @@ pub(super) fn require(
         return Ok(());
     }
     // What is wrong is known already; what would be right is a kindness.
-    drop(fill_in(world, Path::new(""), false, &mut found, needs, &target));
+    drop(fill_in(world, (Path::new(""), Network::Online), &mut found, needs, &target));
     let list = found.iter().map(|it| format!("  {it}\n")).collect();
     Err(ExecError::Target { environment: environment.to_owned(), target: word.to_owned(), list }.into())
 }
@@ -138,8 +136,7 @@ fn described(text: &str) -> Result<Target, UsageError> {
 /// Names the builds that would fit. Of an environment of the project they have to satisfy what it asks for.
 fn fill_in(
     world: &World,
-    what: &Path,
-    offline: bool,
+    (what, network): (&Path, Network),
     found: &mut [needs::Violation],
     needs: &Needs,
     target: &needs::Target,
@@ -161,7 +158,7 @@ fn fill_in(
         channels: &channels,
         specs: &specs,
         cache: &project::cache(&world.environment).unwrap_or_else(|| scratch.path().to_owned()),
-        network: if offline { Network::Offline } else { Network::Online },
+        network,
     };
     Ok(market.name_newest(found, needs, target)?)
 }

@@ -29,6 +29,7 @@ impl Data {
     }
 
     /// CPython from the base channel and wheels from pip's index, made once; says in one line why it cannot be had.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark is started by the operating system, as main is")]
     pub(crate) fn wheels(place: &Path) -> Result<Self, String> {
         let root = place.join("wheels");
         let done = root.join("done");

@@ -162,9 +162,8 @@ impl Bench {
     /// The tree of an image, in a folder.
     pub(super) fn by_image(&self, name: &str, records: &[RepoDataRecord]) -> PathBuf {
         let mut image = self.image(records).unwrap();
-        let variables = variables(&image.entries).unwrap();
         let entries = std::mem::take(&mut image.entries);
-        self.write(name, entries, &image.placeholder, &image.foreign, &variables)
+        self.write(name, entries, &image.placeholder, &image.foreign)
     }
 
     /// The tree that the installer makes, in a folder.
@@ -184,18 +183,11 @@ impl Bench {
         install(&self.rt, &request).unwrap();
         // It depends on the order of its threads which empty folders stay there.
         remove_empty(&staging.join("__clobbers__"));
-        let variables = variables(&of_prefix(&staging).unwrap()).unwrap();
-        self.write(name, of_prefix(&staging).unwrap(), placeholder, std::slice::from_ref(&staging), &variables)
+        self.write(name, of_prefix(&staging).unwrap(), placeholder, std::slice::from_ref(&staging))
     }
 
-    fn write(
-        &self,
-        name: &str,
-        entries: Entries,
-        placeholder: &str,
-        foreign: &[PathBuf],
-        variables: &BTreeMap<String, String>,
-    ) -> PathBuf {
+    fn write(&self, name: &str, entries: Entries, placeholder: &str, foreign: &[PathBuf]) -> PathBuf {
+        let variables = &variables(&entries).unwrap();
         let goal = self.path(name);
         pack(PackRequest {
             since: None,

@@ -61,7 +61,7 @@ fn placeholders_of_all_kinds_are_replaced() {
     assert_eq!(image.placeholder.len(), LONG.len());
     let variables = envbuild::image::variables(&image.entries).unwrap();
     assert_eq!(variables["ONE_HOME"], format!("{}/one", image.placeholder));
-    bench.assert_same(&[one.clone()]);
+    bench.assert_same(std::slice::from_ref(&one));
 
     let bench2 = Bench::new();
     let image = bench2.image(&[one.clone(), two.clone()]).unwrap();
