@@ -97,9 +97,11 @@ esac
 # The program goes into a private folder, where programs may run, and deletes it when it begins.
 folder=
 trap '[ -z "$folder" ] || rm -rf "$folder"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# A signal may come when the folder is there and not yet known: it is heeded between steps.
+stop=
+trap 'stop=129' HUP
+trap 'stop=130' INT
+trap 'stop=143' TERM
 beside=${prefix:-.}
 while [ ! -d "$beside" ]; do beside=$(dirname -- "$beside"); done
 why='there is no folder for it'
@@ -107,15 +109,20 @@ for within in "${TMPDIR:-/tmp}" "$beside" . "$HOME" /dev/shm; do
   [ -d "$within" ] || continue
   case $within in /*) ;; *) within=$PWD/$within ;; esac
   candidate=$within/.envbuild-unpack.$$
-  (umask 077 && mkdir "$candidate") 2>/dev/null || continue
-  folder=$candidate
+  (umask 077 && mkdir "$candidate") 2>/dev/null && folder=$candidate
+  [ -z "$stop" ] || exit "$stop"
+  [ -n "$folder" ] || continue
   program=$folder/unpack
-  if ! dd if="$self" of="$program" bs="$block" skip=1 count="$blocks" 2>/dev/null; then
+  dd if="$self" of="$program" bs="$block" skip=1 count="$blocks" 2>/dev/null
+  copied=$?
+  [ -z "$stop" ] || exit "$stop"
+  if [ "$copied" -ne 0 ]; then
     why="no room in $within"
   elif command -v cksum >/dev/null && [ "$(cksum <"$program")" != "$sum" ]; then
     fail 'the file is damaged: its program is not what it was' 'get it again and compare its checksum'
   elif chmod 700 "$program" 2>/dev/null && "$program" 2>/dev/null; then
     glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null)
+    [ -z "$stop" ] || exit "$stop"
     set -- "$self" "${prefix:-.}" --glibc "${glibc#glibc }"
     [ -z "$jobs" ] || set -- "$@" -j "$jobs"
     [ -z "$list" ] || set -- "$@" "$list"

@@ -6,7 +6,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -96,11 +96,15 @@ fn arguments(mut given: impl Iterator<Item = OsString>) -> Option<Arguments> {
 
 /// Removes this program and its folder, which the script made for it: a running program needs no name.
 fn clear() {
-    if let Ok(program) = env::current_exe() {
-        // What cannot be removed does no harm.
-        let _ = std::fs::remove_file(&program);
-        let _ = program.parent().map(std::fs::remove_dir);
-    }
+    let Some(program) = env::args_os().next().map(PathBuf::from) else { return };
+    let Some(folder) = program.parent().filter(|it| it.file_name().is_some_and(is_ours)) else { return };
+    // What cannot be removed does no harm.
+    let _ = std::fs::remove_file(&program);
+    let _ = std::fs::remove_dir(folder);
+}
+
+fn is_ours(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".envbuild-unpack.")
 }
 
 fn list(archive: &Path) -> Result<(), UnpackError> {
