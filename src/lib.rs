@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod recipe;
 
 pub mod ledger;
+pub mod unpacker;
 pub mod workspace;
 
 pub mod host;

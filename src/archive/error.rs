@@ -75,7 +75,9 @@ pub enum Fault {
     #[error("it is no archive of a known format")]
     #[diagnostic(
         code(envbuild::archive::unknown),
-        help("known are tar (plain, or compressed with zstd, gzip, bzip2 or xz), zip, squashfs and folders")
+        help(
+            "known are tar (plain, or compressed with zstd, gzip, bzip2 or xz), zip, squashfs, folders and files of envbuild that unpack themselves"
+        )
     )]
     Unknown,
     /// The archive is damaged, was cut short or lies about itself.

@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 pub enum Format {
     /// A tar archive, compressed with zstd.
     TarZst,
+    /// A file that unpacks itself: a program, and behind it a tar archive, compressed with zstd.
+    SelfExtracting,
     /// A tar archive, compressed with gzip.
     TarGz,
     /// A tar archive, compressed with bzip2.
@@ -25,13 +27,23 @@ pub enum Format {
 
 impl Format {
     /// All of them, the default first.
-    pub const ALL: [Self; 8] =
-        [Self::TarZst, Self::TarGz, Self::TarBz2, Self::TarXz, Self::Tar, Self::Zip, Self::Squashfs, Self::Folder];
+    pub const ALL: [Self; 9] = [
+        Self::TarZst,
+        Self::TarGz,
+        Self::TarBz2,
+        Self::TarXz,
+        Self::Tar,
+        Self::Zip,
+        Self::Squashfs,
+        Self::SelfExtracting,
+        Self::Folder,
+    ];
 
     /// The name that users write.
     pub const fn name(self) -> &'static str {
         match self {
             Self::TarZst => "tar.zst",
+            Self::SelfExtracting => "sh",
             Self::TarGz => "tar.gz",
             Self::TarBz2 => "tar.bz2",
             Self::TarXz => "tar.xz",
@@ -79,7 +91,7 @@ impl Format {
     /// The level at which it is compressed unless the user wants another.
     pub const fn default_level(self) -> Option<i32> {
         match self {
-            Self::TarZst | Self::Squashfs => Some(3),
+            Self::TarZst | Self::SelfExtracting | Self::Squashfs => Some(3),
             Self::TarGz | Self::TarXz | Self::Zip => Some(6),
             Self::TarBz2 => Some(9),
             Self::Tar | Self::Folder => None,
@@ -89,7 +101,7 @@ impl Format {
     /// The levels that there are; those above need more memory than a program may take for itself.
     pub const fn levels(self) -> Option<RangeInclusive<i32>> {
         match self {
-            Self::TarZst | Self::Squashfs => Some(1..=19),
+            Self::TarZst | Self::SelfExtracting | Self::Squashfs => Some(1..=19),
             Self::TarGz | Self::TarBz2 | Self::TarXz | Self::Zip => Some(1..=9),
             Self::Tar | Self::Folder => None,
         }

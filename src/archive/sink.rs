@@ -60,7 +60,8 @@ pub trait Sink {
     fn finish(self: Box<Self>) -> Result<(), SinkError>;
 }
 
-/// Begins an archive. A folder is begun with [`folder`](super::folder()) instead, because it is no single file.
+/// Begins an archive. A folder is begun with [`folder`](super::folder()) instead, because it is no single file. What stands
+/// before the archive in a file that unpacks itself is the caller's to write.
 ///
 /// # Errors
 /// When the format does not have the level, or the output cannot be written.
@@ -69,7 +70,7 @@ pub fn create<'a, W: Output + 'a>(format: Format, options: Options, out: W) -> R
     let threads = options.threads.max(1);
     let blocks = |codec, out| tarball::TarSink::new(Blocks::new(codec, level, threads, out));
     Ok(match format {
-        Format::TarZst => Box::new(tarball::TarSink::new(zstd(level, threads, out)?)),
+        Format::TarZst | Format::SelfExtracting => Box::new(tarball::TarSink::new(zstd(level, threads, out)?)),
         Format::TarGz => Box::new(blocks(Codec::Gzip, out)),
         Format::TarBz2 => Box::new(blocks(Codec::Bzip2, out)),
         Format::TarXz => Box::new(blocks(Codec::Xz, out)),

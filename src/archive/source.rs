@@ -6,7 +6,9 @@ use std::{
     path::Path,
 };
 
-use super::{ahead::Ahead, error::Fault, folder::FolderSource, format::Format, parts, squashfs, tarball, zipped};
+use super::{
+    ahead::Ahead, error::Fault, folder::FolderSource, format::Format, parts, self_extracting, squashfs, tarball, zipped,
+};
 use crate::base::FsError;
 
 /// One entry that may be written to disk.
@@ -143,8 +145,11 @@ fn inner(mut input: Box<dyn Input>, first: &[&str], limits: Limits) -> Result<Bo
     // A decompressor has a thread of its own, so that it works while the caller writes to the disk.
     let buffered = |input| BufReader::with_capacity(256 << 10, input);
     let tar = |stream: Ahead| Ok(Box::new(tarball::TarSource::new(stream, limits)) as Box<dyn Source>);
+    if format == Format::SelfExtracting {
+        self_extracting::skip(&mut *input)?;
+    }
     match format {
-        Format::TarZst => tar(Ahead::new(zstd::Decoder::with_buffer(buffered(input))?)),
+        Format::TarZst | Format::SelfExtracting => tar(Ahead::new(zstd::Decoder::with_buffer(buffered(input))?)),
         Format::TarGz => tar(Ahead::new(flate2::bufread::MultiGzDecoder::new(buffered(input)))),
         Format::TarBz2 => tar(Ahead::new(bzip2::bufread::MultiBzDecoder::new(buffered(input)))),
         Format::TarXz => tar(Ahead::new(lzma_rust2::XzReader::new_mem_limit(buffered(input), true, XZ_MEMORY))),
@@ -166,13 +171,14 @@ fn sniff(input: &mut dyn Input) -> Result<Format, Fault> {
         input.seek(SeekFrom::Start(0)).map(drop)
     };
     back()?;
-    let magics: [(&[u8], Format); 6] = [
+    let magics: [(&[u8], Format); 7] = [
         (b"\x28\xb5\x2f\xfd", Format::TarZst),
         (b"\x1f\x8b", Format::TarGz),
         (b"BZh", Format::TarBz2),
         (b"\xfd7zXZ\0", Format::TarXz),
         (b"PK", Format::Zip),
         (b"hsqs", Format::Squashfs),
+        (self_extracting::SELF_EXTRACTING, Format::SelfExtracting),
     ];
     let found = magics.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, format)| format);
     found.or_else(|| tarball::is_header(&start).then_some(Format::Tar)).ok_or(Fault::Unknown)

@@ -105,9 +105,9 @@ pub(super) fn read_all(bytes: &[u8], first: &[&str], limits: Limits) -> Result<V
     Ok(entries)
 }
 
-/// The formats that are a single file.
+/// The formats that are a single file and nothing else.
 fn files() -> impl Iterator<Item = Format> {
-    Format::ALL.into_iter().filter(|it| *it != Format::Folder)
+    Format::ALL.into_iter().filter(|it| !matches!(it, Format::Folder | Format::SelfExtracting))
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) struct PackArgs {
     /// Replace the archive if it is there
     #[arg(long, requires = "prefix")]
     pub(super) force: bool,
-    /// Compress at this level (default: 7 for tar.zst, the usual one for others)
+    /// Compress at this level (default: 7 for tar.zst and sh, the usual one for others)
     #[arg(long, value_name = "N", requires = "prefix")]
     pub(super) level: Option<i32>,
     /// Put everything into this folder of the archive

@@ -62,7 +62,7 @@ pub(super) enum UsageError {
     #[error("the name `{}` does not say what kind of archive it is to be", .0.display())]
     #[diagnostic(
         code(envbuild::cli::ending),
-        help("let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip or .squashfs")
+        help("let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip, .squashfs or .sh")
     )]
     Ending(PathBuf),
     /// Something is where the archive is to go.

@@ -62,7 +62,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         format,
         arcroot: "",
         split: None,
-        level: (format == Format::TarZst).then_some(context.settings.level),
+        level: matches!(format, Format::TarZst | Format::SelfExtracting).then_some(context.settings.level),
         threads: context.settings.cpus.max(1),
         name: &environment.name,
         platform: context.workspace.platform.as_str(),

@@ -86,6 +86,25 @@ pub enum PackError {
     #[error("`{}` is there already", .0.display())]
     #[diagnostic(code(envbuild::pack::occupied), help("remove it, or choose another place"))]
     Occupied(PathBuf),
+    /// The build script could not make the unpacker.
+    #[error("this envbuild was built without the unpacker that a self-extracting archive carries")]
+    #[diagnostic(
+        code(envbuild::pack::no_unpacker),
+        help("choose another format, or build envbuild where there is a static C library")
+    )]
+    NoUnpacker,
+    /// The unpacker could not run where the environment can.
+    #[error("an archive for {platform} cannot unpack itself: this envbuild has an unpacker for {own}")]
+    #[diagnostic(
+        code(envbuild::pack::other_unpacker),
+        help("choose another format, or pack it with an envbuild for that platform")
+    )]
+    OtherUnpacker {
+        /// The environment's platform.
+        platform: String,
+        /// The unpacker's.
+        own: &'static str,
+    },
     /// Ctrl-C or a termination signal.
     #[error("stopped; nothing was left behind")]
     #[diagnostic(code(envbuild::pack::stopped))]

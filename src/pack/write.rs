@@ -1,9 +1,9 @@
 //! Writes the archive: the same bytes for the same environment, wherever and with however many threads it is packed.
 
 use std::{
-    fs::File as OsFile,
+    fs::{File as OsFile, Permissions},
     io::{self, BufReader, BufWriter, Read, Write},
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     archive::{self, FileMeta, Format, Options, Output, Parts, Sink, SinkError},
     base::{Cancel, Digest, FsError, Meter, Scratch, fs},
     tree::{Entries, Entry, HEAD},
+    unpacker,
 };
 
 /// A written file: the archive, or a part of it.
@@ -32,6 +33,7 @@ pub struct Piece {
 /// Writes everything, and the checksums beside it. What stood there before is replaced at the end.
 pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<Piece>, PackError> {
     let goal = request.archive;
+    let beginning = beginning(request)?;
     let folder = goal.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = Scratch::inside(folder)?;
     let beside = scratch.path().join(goal.file_name().unwrap_or_default());
@@ -46,7 +48,8 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
     let pieces: Vec<Piece> = match request.split {
         Some(size) => {
             let mut parts = Parts::create(&beside, size).map_err(fail)?;
-            let out = BufWriter::with_capacity(256 * 1024, &mut parts);
+            let mut out = BufWriter::with_capacity(256 * 1024, &mut parts);
+            out.write_all(&beginning).map_err(fail)?;
             fill(
                 entries,
                 archive::create(request.format, options, out).map_err(|it| sink_fault(it, request))?,
@@ -58,11 +61,17 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
         None => {
             let file = OsFile::create(&beside).map_err(fail)?;
             let mut out = Hashed::new(file);
+            out.write_all(&beginning).map_err(fail)?;
             fill(
                 entries,
                 archive::create(request.format, options, &mut out).map_err(|it| sink_fault(it, request))?,
                 request,
             )?;
+            if request.format == Format::SelfExtracting {
+                // Whoever may read it may run it, as `sh FILE` could anyway.
+                let mode = out.inner.metadata().map_err(fail)?.permissions().mode();
+                out.inner.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2)).map_err(fail)?;
+            }
             out.inner.sync_all().map_err(fail)?;
             vec![if out.rewritten { sums(&beside)? } else { out.piece(&beside) }]
         }
@@ -78,6 +87,18 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
     let lines: Vec<u8> = pieces.iter().flat_map(|it| checksum_line(&it.path, &it.sha256)).collect();
     fs::write_atomic(&checksum, &lines)?;
     Ok(pieces)
+}
+
+/// What stands before the archive in a file that unpacks itself.
+fn beginning(request: &PackRequest<'_>) -> Result<Vec<u8>, PackError> {
+    if request.format != Format::SelfExtracting {
+        return Ok(Vec::new());
+    }
+    let own = unpacker::platform().ok_or(PackError::NoUnpacker)?;
+    if request.platform != own && request.platform != "noarch" {
+        return Err(PackError::OtherUnpacker { platform: request.platform.to_owned(), own });
+    }
+    Ok(unpacker::beginning())
 }
 
 /// Whether the checksum that was written is still beside an archive.

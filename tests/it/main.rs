@@ -44,5 +44,6 @@ mod recipes;
 mod repair;
 mod reproducible;
 mod second_mpi;
+mod self_extracting;
 mod stopping;
 mod tidy;

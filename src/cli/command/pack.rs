@@ -138,7 +138,8 @@ impl Goal {
                 levels: levels.unwrap_or("none".to_owned()),
             });
         }
-        let usual = (format == archive::Format::TarZst).then_some(crate::cli::project::PACK_LEVEL);
+        let as_usual = matches!(format, archive::Format::TarZst | archive::Format::SelfExtracting);
+        let usual = as_usual.then_some(crate::cli::project::PACK_LEVEL);
         Ok(Self { file, format, level: args.level.or(usual) })
     }
 

@@ -5,7 +5,7 @@
 pub(super) const LAYERS: &[&[&str]] = &[
     &["base", "rt"],
     &["activation", "archive", "bytecode", "conda", "elf", "http", "manifest", "pkgcache", "recipe", "tree"],
-    &["ledger", "workspace"],
+    &["ledger", "unpacker", "workspace"],
     &["host", "plan"],
     &["fingerprint"],
     &["store"],
@@ -36,6 +36,7 @@ pub(super) const UNDER_WRAPPERS: &[&str] = &[
     "recipe",
     "rt",
     "tree",
+    "unpacker",
 ];
 
 /// Plain values and helpers: any room.
@@ -101,7 +102,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rustix", &["activation/", "archive/", "backup/", "base/", "cli/signals.rs", "exec/", "host/", "unpack/"]),
     ("serde", ANY),
     ("serde_json", ANY),
-    ("signal_hook", &["cli/signals.rs"]),
+    ("signal_hook", &["cli/signals.rs", "unpacker/program/"]),
     ("spdx", &["export/"]),
     ("strsim", &["manifest/suggest.rs"]),
     ("tar", &["conda/", "image/"]),
@@ -120,6 +121,9 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
 const ISLANDS: &[&str] =
     &["rt.rs", "bytecode.rs", "build/", "channel/", "fetch/", "image/", "install/", "pkgcache.rs", "solve/"];
 
+/// Cargo's build script, which starts Cargo and speaks to it.
+const BUILD: &str = "unpacker/build.rs";
+
 /// Who may use a word of the language or of a library that has a room. `Report` and its macros make an error that nobody
 /// can match on, which is for the one who prints it; the building library returns them, and that room turns them into text.
 pub(super) const WORDS: &[(&str, &[&str])] = &[
@@ -132,9 +136,17 @@ pub(super) const WORDS: &[(&str, &[&str])] = &[
     ("IntoDiagnostic", &["cli/"]),
     (
         "Command::new",
-        &["activation/session.rs", "build/bytecode.rs", "bytecode.rs", "cli/command/run.rs", "exec/", "host/shell.rs"],
+        &[
+            "activation/session.rs",
+            "build/bytecode.rs",
+            "bytecode.rs",
+            "cli/command/run.rs",
+            "exec/",
+            "host/shell.rs",
+            BUILD,
+        ],
     ),
-    ("std::env::", &["main.rs", "cli/", "recipe/mentioned.rs"]),
-    ("println!", &[]),
+    ("std::env::", &["main.rs", "cli/", "recipe/mentioned.rs", "unpacker/"]),
+    ("println!", &[BUILD]),
     ("eprintln!", &[]),
 ];
