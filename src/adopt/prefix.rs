@@ -27,7 +27,7 @@ use super::{
     walk,
 };
 use crate::{
-    base::{Cancel, Scratch},
+    base::{Cancel, Scratch, within},
     tree::{Content, Entries, Entry, File, PLACEHOLDER_MAX, PLACEHOLDER_MIN, placeholder},
 };
 
@@ -123,12 +123,7 @@ pub fn adopt(prefix: &Path, options: &AdoptOptions) -> Result<Adopted, AdoptErro
     if !root.join("conda-meta").is_dir() || root.parent().is_none() {
         return Err(fail(vec![AdoptError::NotAPrefix(prefix.to_owned())]));
     }
-    match rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build() {
-        Ok(pool) => pool.install(|| adopt_here(prefix, &root, options)),
-        // Where no threads can be started, this one does it.
-        Err(_) => adopt_here(prefix, &root, options),
-    }
-    .map_err(fail)
+    within(options.threads, || adopt_here(prefix, &root, options)).map_err(fail)
 }
 
 fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adopted, Vec<AdoptError>> {

@@ -13,6 +13,7 @@ mod stamps;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod threads;
 mod users;
 
 pub use cancel::Cancel;
@@ -24,4 +25,5 @@ pub use network::Network;
 pub use progress::{Meter, Progress};
 pub use stamps::Stamps;
 pub use table::Table;
+pub use threads::within;
 pub use users::{User, is_mine, users_of};

@@ -69,6 +69,10 @@ pub(super) enum UsageError {
     #[error("`{}` is there already", .0.display())]
     #[diagnostic(code(envbuild::cli::exists), help("name another file with -o, or replace it with --force"))]
     Exists(PathBuf),
+    /// An archive would be written into the prefix that is packed.
+    #[error("`{}` would lie in the environment that is packed", .0.display())]
+    #[diagnostic(code(envbuild::cli::inside), help("name a place outside of it with -o"))]
+    Inside(PathBuf),
     /// A squashfs image without the place where it is mounted.
     #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
     #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]

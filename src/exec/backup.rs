@@ -71,8 +71,13 @@ pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, E
     let inside = scratch.path().join(INSIDE);
     fs::create_dir_all(&inside)?;
 
-    let adopted =
-        adopt::adopt(prefix, &AdoptOptions { editables, threads: means.threads as usize, ..AdoptOptions::default() })?;
+    let options = AdoptOptions {
+        editables,
+        threads: means.threads as usize,
+        cancel: means.cancel.clone(),
+        ..AdoptOptions::default()
+    };
+    let adopted = adopt::adopt(prefix, &options)?;
     let contents = export::of_prefix(prefix)?;
     let mut warnings = lists(&contents, &inside)?;
     let unfixable = adopted.report.unfixable.iter();

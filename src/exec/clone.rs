@@ -44,6 +44,7 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
         editables: Editables::Keep,
         compiled: if fits { Compiled::Limit } else { Compiled::Keep },
         threads: means.threads as usize,
+        cancel: means.cancel.clone(),
         ..AdoptOptions::default()
     };
     let mut adopted = adopt::adopt(from, &options)?;

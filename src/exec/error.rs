@@ -219,7 +219,7 @@ pub enum ExecError {
     /// The packer.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Pack(#[from] PackError),
+    Pack(PackError),
     /// The files of a tree.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -227,11 +227,11 @@ pub enum ExecError {
     /// A prefix that is not ours.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Adopt(#[from] AdoptErrors),
+    Adopt(AdoptErrors),
     /// The unpacker.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Unpack(#[from] UnpackError),
+    Unpack(UnpackError),
     /// The lists of packages.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -314,6 +314,30 @@ impl From<BackupError> for ExecError {
     }
 }
 
+impl From<PackError> for ExecError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::Stopped => Self::Cancelled,
+            other => Self::Pack(other),
+        }
+    }
+}
+
+impl From<AdoptErrors> for ExecError {
+    fn from(errors: AdoptErrors) -> Self {
+        if errors.is_stopped() { Self::Cancelled } else { Self::Adopt(errors) }
+    }
+}
+
+impl From<UnpackError> for ExecError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Stopped => Self::Cancelled,
+            other => Self::Unpack(other),
+        }
+    }
+}
+
 impl From<HostErrors> for ExecError {
     fn from(errors: HostErrors) -> Self {
         if errors.is_cancelled() { Self::Cancelled } else { Self::Host(errors) }
@@ -339,4 +363,15 @@ pub fn tell(error: &dyn Diagnostic) -> String {
         let _ = write!(text, "\nhelp: {help}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ExecError, PackError, UnpackError};
+
+    #[test]
+    fn what_was_stopped_is_no_failure_whichever_part_stopped() {
+        assert!(matches!(ExecError::from(PackError::Stopped), ExecError::Cancelled));
+        assert!(matches!(ExecError::from(UnpackError::Stopped), ExecError::Cancelled));
+    }
 }

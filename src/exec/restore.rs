@@ -142,10 +142,6 @@ impl Attempt<'_> {
             threads: self.means.threads,
             progress: self.means.progress,
             cancel: self.means.cancel,
-        })
-        .map_err(|error| match error {
-            unpack::UnpackError::Stopped => ExecError::Cancelled,
-            error => error.into(),
         })?;
         Ok(warnings)
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     archive::Format,
-    base::{Cancel, Digest, Progress},
+    base::{Cancel, Digest, Progress, within},
     tree::{Digests, Entries, Entry, PrefixFault, is_placeholder, prefix_fault},
 };
 
@@ -77,7 +77,7 @@ pub struct Packed {
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read or written.
 pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
-    let (mut entries, digests) = contents(&mut request)?;
+    let (mut entries, digests) = within(request.threads as usize, || contents(&mut request))?;
     let tree = Digest::of(digests.to_bytes());
     if let Some(old) = request.since {
         since::only_new(&mut entries, &digests, old);

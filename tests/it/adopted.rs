@@ -313,6 +313,11 @@ fn everything_that_cannot_be_packed_is_told_at_once() {
     let all = ["--exclude", "*.json", "--exclude", "socket", "--exclude", "secret", "--exclude", "*/unreadable"];
     project.run(&[&["pack", "-p", "env"], &all[..]].concat()).success().says("0 conda packages");
     project.run(&["pack", "-p", "env", "-o", "x.doc"]).failure(2);
+    symlink("env", project.path("other")).unwrap();
+    for inside in ["env/x.tar", "other/new/x.tar", "env/x/"] {
+        project.run(&["pack", "-p", "env", "-o", inside]).failure(2).says("would lie in the environment");
+    }
+    assert!(!prefix.join("x.tar").exists() && !prefix.join("new").exists() && !prefix.join("x").exists());
     project.run(&["pack", "-p", "env", "--exclude", "[a"]).failure(1).says("is not a pattern");
     project.run(&["pack", "--exclude", "a"]).failure(2).says("--prefix");
 }

@@ -6,7 +6,7 @@ use super::{World, run_stage};
 use crate::{
     adopt::{self, AdoptOptions, Adopted, Compiled, Editables, Filters},
     archive,
-    base::{Cancel, Progress},
+    base::{Cancel, Progress, within},
     cli::{
         Exit,
         args::Format,
@@ -51,12 +51,16 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     };
     // What was named is looked at before all files are.
     let named = args.output.as_ref().map(|file| Goal::at(world.path(file), args)).transpose()?;
+    if let Some(goal) = &named {
+        goal.require_outside(&prefix)?;
+    }
     let mut adopted = adopt::adopt(&prefix, &options)?;
     let usual = || world.path(format!("{}-{}.tar.zst", adopted.name, adopted.platform).as_ref());
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
+    goal.require_outside(&prefix)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
-    let stated = exec::stated(&adopted.entries, &adopted.name, platform)?;
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform))?;
     if let Some(word) = &args.target {
         super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
@@ -137,5 +141,16 @@ impl Goal {
         let as_usual = matches!(format, archive::Format::TarZst | archive::Format::SelfExtracting);
         let usual = as_usual.then_some(crate::cli::project::PACK_LEVEL);
         Ok(Self { file, format, level: args.level.or(usual) })
+    }
+
+    /// Fails when the archive would lie in the prefix that is packed: the next archive would hold it.
+    fn require_outside(&self, prefix: &Path) -> Result<(), UsageError> {
+        let Ok(prefix) = prefix.canonicalize() else { return Ok(()) };
+        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        let there = file.ancestors().find_map(|it| it.canonicalize().ok());
+        match there {
+            Some(there) if there.starts_with(&prefix) => Err(UsageError::Inside(file)),
+            _ => Ok(()),
+        }
     }
 }

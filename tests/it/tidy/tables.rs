@@ -86,6 +86,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
         &[
             "adopt/",
             "backup/",
+            "base/threads.rs",
             "fingerprint/tree.rs",
             "image/",
             "install/bytecode.rs",
