@@ -1,0 +1,10 @@
+//! So many threads and no more.
+
+/// Does some work in which everything parallel uses at most so many threads. Where they cannot be started, those of the
+/// process do it.
+pub fn within<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
+}
