@@ -69,14 +69,18 @@ pub(super) enum UsageError {
     #[error("`{}` is there already", .0.display())]
     #[diagnostic(code(envbuild::cli::exists), help("name another file with -o, or replace it with --force"))]
     Exists(PathBuf),
-    /// An archive would be written into the prefix that is packed.
-    #[error("`{}` would lie in the environment that is packed", .0.display())]
-    #[diagnostic(code(envbuild::cli::inside), help("name a place outside of it with -o"))]
+    /// Something would be written into the environment that is read.
+    #[error("`{}` would lie in the environment itself", .0.display())]
+    #[diagnostic(code(envbuild::cli::inside), help("name a place outside of it"))]
     Inside(PathBuf),
     /// A squashfs image without the place where it is mounted.
     #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
     #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]
     Mounted,
+    /// A place for an archive that is no absolute path.
+    #[error("`{0}` is not an absolute path in its shortest spelling")]
+    #[diagnostic(code(envbuild::cli::dest_prefix), help("as `/opt/env`: no `.`, `..`, `//`, nor `/` at the end"))]
+    DestPrefix(String),
     /// A level that a format does not have.
     #[error("{format} has no level {level}")]
     #[diagnostic(code(envbuild::cli::level), help("its levels: {levels}"))]

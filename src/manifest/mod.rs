@@ -29,7 +29,7 @@ pub use model::{
     Activation, Axis, Environment, Exclude, External, ExternalVersion, Fact, Host, Manifest, Matrix, Modules, Project,
     Recipe, Resources, RpathKind, Spanned, Target, Zip,
 };
-pub use packs::{DEFAULT_PACK_FORMAT, PACK_FORMATS};
+pub use packs::{DEFAULT_PACK_FORMAT, PACK_FORMATS, is_dest_prefix};
 pub use parse::{parse, parse_bytes};
 pub use report::ManifestErrors;
 pub use resources::bytes;

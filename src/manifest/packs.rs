@@ -31,13 +31,13 @@ pub(super) fn check_packs(environment: &Environment, problems: &mut Problems) {
             problems.push(ManifestError::NoDestPrefix { format: clip(&format.value), at });
         }
     }
-    if let Some(prefix) = environment.dest_prefix.as_ref().filter(|it| !is_normal(&it.value)) {
+    if let Some(prefix) = environment.dest_prefix.as_ref().filter(|it| !is_dest_prefix(&it.value)) {
         let at = prefix.span.clone().into();
         problems.push(ManifestError::DestPrefix { prefix: clip(&prefix.value), at });
     }
 }
 
 /// Whether a path is absolute, and written as the files of an environment are to name it.
-fn is_normal(path: &str) -> bool {
+pub fn is_dest_prefix(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }

@@ -171,6 +171,9 @@ fn a_lock_a_prefix_and_an_archive_have_the_same_bill() {
     assert_eq!(bills[0].0, bills[1].0);
     assert_eq!(bills[0].0, bills[2].0);
     assert_eq!(bills[1].1, bills[2].1);
+    // An archive knows its name, whatever its file is called.
+    std::fs::rename(project.path(&archive), project.path("renamed")).unwrap();
+    assert!(export(&project, "./renamed", "environment").starts_with(&format!("name: {ENVIRONMENT}\n")));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
     cli::{
         Exit,
         args::{BackupArgs, CloneArgs, RestoreArgs, RestoreBy},
+        outside::require_outside,
         project::{self, UsageError},
         signals, ui,
     },
@@ -22,6 +23,7 @@ use crate::{
 
 pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result<Exit> {
     let (prefix, folder) = (world.path(&args.prefix), world.path(&args.output));
+    require_outside(&prefix, &folder)?;
     let test = args.test.as_ref().map(|it| world.path(it));
     let editables = match (args.ignore_editable, args.include_editable) {
         (true, _) => Editables::LeaveOut,
@@ -84,6 +86,7 @@ pub(in crate::cli) fn clone(world: &World, args: &CloneArgs) -> miette::Result<E
         Place::Archive(archive) => return Err(UsageError::NoEnvironment(archive).into()),
     };
     let to = world.path(&args.prefix);
+    require_outside(&from, &to)?;
     let sharing = if args.copy { Sharing::None } else { Sharing::Any };
     let cloned =
         with_means(world, args.jobs, Network::Offline, "copying", |means| exec::clone(means, &from, &to, sharing))?;

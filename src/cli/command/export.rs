@@ -15,6 +15,7 @@ use crate::{
     },
     export::{self, Contents, Export, Format},
     lock::{self, LockedEnvironment},
+    tree::{HEADER, Header},
     unpack,
 };
 
@@ -83,10 +84,12 @@ fn of_lock(name: &str, locked: &LockedEnvironment, root: &Path) -> Contents {
 
 /// The one place where an archive is read.
 fn of_archive(path: &Path) -> miette::Result<Contents> {
-    let files = unpack::files_that(path, &export::is_wanted)?;
-    let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = name.split(".tar").next().unwrap_or(&name);
-    let mut contents = export::of_files(name, path, &files)?;
+    let mut files = unpack::files_that(path, &|name| name == HEADER || export::is_wanted(name))?;
+    let header = files.iter().position(|(name, _)| name == HEADER).map(|at| files.remove(at).1);
+    let header: Option<Header> = header.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let file = || path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = header.map_or_else(file, |it| it.name);
+    let mut contents = export::of_files(&name, path, &files)?;
     contents.forget_local_places();
     Ok(contents)
 }

@@ -10,12 +10,14 @@ use crate::{
     cli::{
         Exit,
         args::Format,
+        outside::require_outside,
         pack_args::PackArgs,
         project::{UsageError, jobs},
         signals, ui,
     },
     exec::{self, Children, Machine},
     install,
+    manifest::is_dest_prefix,
     needs::Unfixable,
     pack::{self, PackRequest},
     plan::{Kind, Stage},
@@ -52,12 +54,12 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     // What was named is looked at before all files are.
     let named = args.output.as_ref().map(|file| Goal::at(world.path(file), args)).transpose()?;
     if let Some(goal) = &named {
-        goal.require_outside(&prefix)?;
+        require_outside(&prefix, &goal.file)?;
     }
     let mut adopted = adopt::adopt(&prefix, &options)?;
     let usual = || world.path(format!("{}-{}.tar.zst", adopted.name, adopted.platform).as_ref());
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
-    goal.require_outside(&prefix)?;
+    require_outside(&prefix, &goal.file)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
     let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform))?;
@@ -125,8 +127,10 @@ impl Goal {
         if !args.force && file.symlink_metadata().is_ok() {
             return Err(UsageError::Exists(file));
         }
-        if format == archive::Format::Squashfs && args.dest_prefix.is_none() {
-            return Err(UsageError::Mounted);
+        match &args.dest_prefix {
+            None if format == archive::Format::Squashfs => return Err(UsageError::Mounted),
+            Some(prefix) if !is_dest_prefix(prefix) => return Err(UsageError::DestPrefix(prefix.clone())),
+            _ => {}
         }
         if let Some(level) = args.level
             && !format.levels().is_some_and(|it| it.contains(&level))
@@ -141,16 +145,5 @@ impl Goal {
         let as_usual = matches!(format, archive::Format::TarZst | archive::Format::SelfExtracting);
         let usual = as_usual.then_some(crate::cli::project::PACK_LEVEL);
         Ok(Self { file, format, level: args.level.or(usual) })
-    }
-
-    /// Fails when the archive would lie in the prefix that is packed: the next archive would hold it.
-    fn require_outside(&self, prefix: &Path) -> Result<(), UsageError> {
-        let Ok(prefix) = prefix.canonicalize() else { return Ok(()) };
-        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
-        let there = file.ancestors().find_map(|it| it.canonicalize().ok());
-        match there {
-            Some(there) if there.starts_with(&prefix) => Err(UsageError::Inside(file)),
-            _ => Ok(()),
-        }
     }
 }
