@@ -1,7 +1,7 @@
 //! Compiles bytecode of Python's. The files validate by nothing (`unchecked-hash`) and name no absolute path, so that the
 //! same sources give the same bytes wherever and whenever they are compiled.
 //!
-//! Knows nothing of: packages, prefixes, where the files go.
+//! Knows nothing of: the package cache, prefixes, where the files go.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},
 };
+
+use rattler_conda_types::prefix_record::{PathType, PathsEntry};
 
 use crate::{
     base::{FsError, Scratch, fs},
@@ -45,6 +47,21 @@ pub fn is_compiled(version: (u64, u64)) -> bool {
 pub fn target(source: &Path, tag: &str) -> PathBuf {
     let stem = source.file_stem().unwrap_or_default().to_string_lossy();
     source.with_file_name("__pycache__").join(format!("{stem}.{tag}.pyc"))
+}
+
+/// What a package's record says of a file of bytecode that was compiled here: conda removes it with the package.
+pub fn entry(name: PathBuf) -> PathsEntry {
+    PathsEntry {
+        relative_path: name,
+        original_path: None,
+        path_type: PathType::PycFile,
+        no_link: false,
+        sha256: None,
+        sha256_in_prefix: None,
+        size_in_bytes: None,
+        file_mode: None,
+        prefix_placeholder: None,
+    }
 }
 
 /// A Python that compiles.

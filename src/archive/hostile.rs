@@ -7,17 +7,17 @@ use super::{
     tests::{PLENTY, file, folder, link, noise, read_all, write},
 };
 
-type Change = fn(&mut tar::Header);
+pub(crate) type Change = fn(&mut tar::Header);
 
 /// A tar archive made by hand, entry by entry.
-struct Forged(tar::Builder<Vec<u8>>);
+pub(crate) struct Forged(tar::Builder<Vec<u8>>);
 
 impl Forged {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tar::Builder::new(Vec::new()))
     }
 
-    fn add(mut self, name: &[u8], content: &[u8], change: Change) -> Self {
+    pub(crate) fn add(mut self, name: &[u8], content: &[u8], change: Change) -> Self {
         let mut header = tar::Header::new_gnu();
         header.as_old_mut().name[..name.len()].copy_from_slice(name);
         header.set_size(content.len() as u64);
@@ -29,7 +29,7 @@ impl Forged {
         self
     }
 
-    fn bytes(self) -> Vec<u8> {
+    pub(crate) fn bytes(self) -> Vec<u8> {
         self.0.into_inner().unwrap()
     }
 }

@@ -13,7 +13,7 @@ mod fields;
 mod folder;
 mod format;
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 mod names;
 mod ordered;
 mod output;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rattler_conda_types::{NoArchType, RepoDataRecord, Subdir};
+use rattler_conda_types::{ChannelConfig, NoArchType, RepoDataRecord, Subdir};
 use url::Url;
 
 use crate::conda::without_secrets;
@@ -216,8 +216,9 @@ pub(super) fn channel_name(text: &str) -> String {
         Some((channel, last)) if last == "noarch" || (last.contains('-') && last.parse::<Subdir>().is_ok()) => channel,
         _ => path,
     };
+    let alias = ChannelConfig::default_with_root_dir("/".into()).channel_alias;
     match url.host_str() {
-        Some("conda.anaconda.org") if !path.is_empty() => path.to_owned(),
+        host if host == alias.host_str() && !path.is_empty() => path.to_owned(),
         Some("repo.anaconda.com") if ["pkgs/main", "pkgs/r", "pkgs/msys2"].contains(&path) => "defaults".to_owned(),
         Some("repo.anaconda.com") if path.starts_with("pkgs/") => path.to_owned(),
         _ => {

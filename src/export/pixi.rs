@@ -1,6 +1,8 @@
 //! `pixi.lock`, version 6: the newest that pixi of before 2026 and py-rattler before 0.24 read. Newer ones read it too;
 //! what rattler itself writes, version 7, they do not.
 
+use rattler_conda_types::ChannelConfig;
+
 use super::{
     environment::without_url,
     error::ExportError,
@@ -8,9 +10,6 @@ use super::{
     format::Export,
     yaml::{Lines, scalar},
 };
-
-/// The index that pixi is told of when there are Python packages.
-const INDEX: &str = "https://pypi.org/simple";
 
 pub(super) fn write(contents: &Contents) -> Result<Export, ExportError> {
     let lacking: Vec<String> =
@@ -35,9 +34,6 @@ pub(super) fn write(contents: &Contents) -> Result<Export, ExportError> {
     for channel in contents.channels() {
         lines.line(2, &format!("- url: {}", scalar(&channel_url(&channel))));
     }
-    if !python.is_empty() {
-        lines.list(2, "indexes", &[INDEX.to_owned()]);
-    }
     lines.line(2, "packages:");
     lines.line(3, &format!("{}:", contents.platform));
     for package in &contents.packages {
@@ -56,13 +52,14 @@ pub(super) fn write(contents: &Contents) -> Result<Export, ExportError> {
     Ok(Export { text: lines.finish(), warnings })
 }
 
-/// Channels are URLs in this format.
+/// Channels are URLs in this format. No index of Python packages is named: each of them has its own URL.
 fn channel_url(name: &str) -> String {
+    let alias = ChannelConfig::default_with_root_dir("/".into()).channel_alias;
     match name {
         "defaults" => "https://repo.anaconda.com/pkgs/main/".to_owned(),
         _ if name.starts_with("pkgs/") => format!("https://repo.anaconda.com/{name}/"),
         _ if name.contains("://") => format!("{name}/"),
-        _ => format!("https://conda.anaconda.org/{name}/"),
+        _ => format!("{}/{name}/", alias.as_str().trim_end_matches('/')),
     }
 }
 

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use rattler::install::PythonInfo;
-use rattler_conda_types::{
-    MatchSpec, PrefixRecord, RepoDataRecord,
-    prefix_record::{PathType, PathsEntry},
-};
+use rattler_conda_types::{MatchSpec, PrefixRecord, RepoDataRecord, prefix_record::PathsEntry};
+
+use crate::bytecode;
 
 /// The requirements of the user that a package answers.
 fn requested(record: &RepoDataRecord, specs: &[MatchSpec]) -> Vec<String> {
@@ -18,29 +17,14 @@ fn requested(record: &RepoDataRecord, specs: &[MatchSpec]) -> Vec<String> {
 pub(super) fn written(
     record: RepoDataRecord,
     mut paths: Vec<PathsEntry>,
-    bytecode: Vec<PathBuf>,
+    compiled: Vec<PathBuf>,
     specs: &[MatchSpec],
 ) -> (String, Vec<u8>) {
     let requested_specs = requested(&record, specs);
     paths.sort_by(|one, other| one.relative_path.cmp(&other.relative_path));
-    paths.extend(bytecode.into_iter().map(compiled));
+    paths.extend(compiled.into_iter().map(bytecode::entry));
     let record = PrefixRecord { requested_specs, ..PrefixRecord::from_repodata_record(record, paths) };
     (record.file_name(), serde_json::to_vec_pretty(&record).expect("a record is always JSON"))
-}
-
-/// An entry of bytecode that was compiled here.
-fn compiled(name: PathBuf) -> PathsEntry {
-    PathsEntry {
-        relative_path: name,
-        original_path: None,
-        path_type: PathType::PycFile,
-        no_link: false,
-        sha256: None,
-        sha256_in_prefix: None,
-        size_in_bytes: None,
-        file_mode: None,
-        prefix_placeholder: None,
-    }
 }
 
 /// Whether a file is a module of Python's that is to be compiled.

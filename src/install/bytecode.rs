@@ -4,16 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use rattler::install::PythonInfo;
-use rattler_conda_types::{
-    PrefixRecord, Subdir,
-    prefix_record::{PathType, PathsEntry},
-};
+use rattler_conda_types::{PrefixRecord, Subdir, prefix_record::PathType};
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{InstallRequest, error::InstallError, prefix};
 use crate::{
     base::{FsError, Scratch},
-    bytecode::{Compiler, is_compiled, target},
+    bytecode::{self, Compiler, is_compiled, target},
     rt::Rt,
 };
 
@@ -90,17 +87,7 @@ fn note(record: &mut PrefixRecord, targets: Vec<PathBuf>, prefix: &Path) -> Resu
     paths_data.paths.retain(|entry| entry.path_type != PathType::PycFile);
     for target in targets {
         files.push(target.clone());
-        paths_data.paths.push(PathsEntry {
-            relative_path: target,
-            original_path: None,
-            path_type: PathType::PycFile,
-            no_link: false,
-            sha256: None,
-            sha256_in_prefix: None,
-            size_in_bytes: None,
-            file_mode: None,
-            prefix_placeholder: None,
-        });
+        paths_data.paths.push(bytecode::entry(target));
     }
     let path = prefix::meta(prefix).join(record.file_name());
     record.write_to_path(&path, true).map_err(|source| FsError::new("write", path, source).into())

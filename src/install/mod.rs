@@ -22,7 +22,7 @@ pub use activate::activation;
 pub use bytes::verify;
 pub use error::InstallError;
 pub use installer::install;
-pub use prefix::{InstalledPackage, holds, list, shortest_placeholder};
+pub use prefix::{InstalledPackage, holds, list};
 pub use variables::variables;
 
 /// What to install, and where.

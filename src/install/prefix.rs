@@ -7,7 +7,6 @@ use std::{
 
 use rattler_conda_types::{
     PrefixRecord, RepoDataRecord,
-    package::FileMode,
     prefix_record::{PathType, PathsEntry},
 };
 
@@ -65,18 +64,6 @@ pub fn holds(prefix: &Path, packages: &[RepoDataRecord]) -> Result<bool, Install
     let mut there: BTreeSet<PathBuf> = fs::list(&meta(prefix))?.into_iter().collect();
     there.retain(|it| it.extension().is_some_and(|kind| kind == "json"));
     Ok(there == packages.iter().map(name).collect())
-}
-
-/// The length in bytes of the shortest prefix placeholder in the binary files of a prefix: no prefix that is longer can
-/// be written in its place. None when no binary file holds one.
-///
-/// # Errors
-/// When a record cannot be read.
-pub fn shortest_placeholder(prefix: &Path) -> Result<Option<usize>, InstallError> {
-    let records = records(prefix)?;
-    let entries = records.iter().flat_map(|record| &record.paths_data.paths);
-    let binary = entries.filter(|entry| entry.file_mode == Some(FileMode::Binary));
-    Ok(binary.filter_map(|entry| entry.prefix_placeholder.as_ref()).map(String::len).min())
 }
 
 /// The records of a prefix, sorted by package name.

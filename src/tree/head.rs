@@ -91,6 +91,11 @@ pub struct Relocation {
 }
 
 impl Relocation {
+    /// The names of all files and links that change with the prefix.
+    pub fn names(&self) -> BTreeSet<&[u8]> {
+        self.places.keys().chain(self.links.keys()).map(Vec::as_slice).collect()
+    }
+
     /// One list of names.
     pub fn files_in(&self, mode: Mode) -> Vec<u8> {
         join(self.places.iter().filter(|(_, places)| places.mode() == mode).map(|(name, _)| name.as_slice()))
@@ -204,19 +209,6 @@ fn split(list: &[u8]) -> Option<Vec<&[u8]>> {
 fn first_word(record: &[u8]) -> Option<(&str, &[u8])> {
     let space = record.iter().position(|byte| *byte == b' ')?;
     Some((std::str::from_utf8(&record[..space]).ok()?, &record[space + 1..]))
-}
-
-/// The names in a list as a set, for those who only ask whether one is there.
-impl Relocation {
-    /// Whether a file or link changes with the prefix.
-    pub fn holds(&self, name: &[u8]) -> bool {
-        self.places.contains_key(name) || self.links.contains_key(name)
-    }
-
-    /// All names.
-    pub fn names(&self) -> BTreeSet<&[u8]> {
-        self.places.keys().chain(self.links.keys()).map(Vec::as_slice).collect()
-    }
 }
 
 #[cfg(test)]

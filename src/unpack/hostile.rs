@@ -4,6 +4,7 @@ use std::{fs, io::Write as _, path::Path};
 
 use super::{Machine, UnpackError, UnpackRequest, unpack};
 use crate::{
+    archive::hostile::Forged,
     base::{Cancel, Digest, Progress},
     pack::{
         stage::stage,
@@ -15,27 +16,7 @@ use crate::{
     },
 };
 
-type Change = fn(&mut tar::Header);
-
-/// A tar archive made by hand, entry by entry.
-struct Forged(tar::Builder<Vec<u8>>);
-
 impl Forged {
-    fn new() -> Self {
-        Self(tar::Builder::new(Vec::new()))
-    }
-
-    fn add(mut self, name: &[u8], content: &[u8], change: Change) -> Self {
-        let mut header = tar::Header::new_gnu();
-        header.as_old_mut().name[..name.len()].copy_from_slice(name);
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        change(&mut header);
-        header.set_cksum();
-        self.0.append(&header, content).unwrap();
-        self
-    }
-
     /// The entries with which our archives begin: files that are listed with kind and content, and the list of places.
     fn with_head(self, listed: &[Listed<'_>], places: &[u8]) -> Self {
         let list = list(listed, places);
@@ -56,10 +37,6 @@ impl Forged {
             .add(BINARY.as_bytes(), b"", file)
             .add(LINKS.as_bytes(), b"", file)
             .add(TEXT.as_bytes(), b"", file)
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.into_inner().unwrap()
     }
 }
 

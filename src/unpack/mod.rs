@@ -24,7 +24,7 @@ mod whole;
 
 pub use error::UnpackError;
 pub use machine::Machine;
-pub use peek::{Peeked, files_in, files_that, peek};
+pub use peek::{files_in, files_that};
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
 pub use verify::{Verified, VerifyRequest, verify};
 pub use whole::{UnpackRequest, Unpacked, digests_of, unpack};
