@@ -21,6 +21,7 @@ mod staging;
 pub(crate) mod tests;
 mod write;
 
+pub use contents::see;
 pub use error::PackError;
 pub use request::{PackRequest, Packed, contents, pack};
 pub use staging::{of_prefix, stays_behind};
