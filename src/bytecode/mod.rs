@@ -21,7 +21,7 @@ use rattler_conda_types::prefix_record::{PathType, PathsEntry};
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::{
-    base::{FsError, Scratch, fs},
+    base::{FsError, Scratch},
     rt::Rt,
 };
 
@@ -139,7 +139,7 @@ impl Compiler {
             writeln!(text, "{}", source.display()).expect("a string takes any text");
             targets.push(target(&source, tag));
         }
-        fs::write_atomic(&list, text.as_bytes())?;
+        std::fs::write(&list, text).map_err(|error| FsError::new("write", &list, error))?;
         let (list, root) = (list.to_string_lossy(), root.to_string_lossy());
         let arguments = ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", "-s", &root, "-i", &list];
         let output = self.python(rt, &arguments)?;
