@@ -129,6 +129,13 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
     Ok(Project { workspace, configuration, stamps })
 }
 
+/// The folders of the project here and of the one in which a prefix lies: their local channels are nobody else's.
+pub(super) fn own_places(global: &Global, prefix: &Path) -> Vec<PathBuf> {
+    let prefix = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
+    let around = prefix.ancestors().find(|it| it.join("project.toml").is_file()).map(Path::to_owned);
+    find(global).ok().into_iter().chain(around).collect()
+}
+
 /// The folder of the nearest project.toml, here or above, without symbolic links in it.
 pub(super) fn find(global: &Global) -> miette::Result<PathBuf> {
     let start = match &global.directory {

@@ -57,6 +57,7 @@ pub(crate) fn pack_with(staging: &Path, old: &str, archive: &Path, ways: Ways<'_
         placeholder: old,
         dest_prefix: ways.dest_prefix,
         foreign: &[staging.to_owned()],
+        own: &[staging.parent().unwrap().to_owned()],
         needs: ways.needs,
         more: &[],
         since: ways.since,

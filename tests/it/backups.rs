@@ -235,8 +235,8 @@ fn a_clone_tells_how_its_tree_differs_from_its_digests() {
     let (_, tree) = unpacked(&project, &prefix);
     let greets = fs::read_to_string(tree.join("bin/activate")).unwrap();
     fs::write(tree.join("bin/activate"), format!("{greets}\n# {}/mine\n", tree.display())).unwrap();
-    let gone = files_below(&tree).into_iter().find(|it| it.starts_with("share")).unwrap();
-    fs::remove_file(tree.join(&gone)).unwrap();
+    let gone = Path::new("bin/deactivate");
+    fs::remove_file(tree.join(gone)).unwrap();
     fs::write(tree.join("added"), format!("{}\n", tree.display())).unwrap();
     let moved = project.beside("moved");
     for (from, to) in [(&tree, "clone"), (&moved, "of what was moved")] {
@@ -245,9 +245,9 @@ fn a_clone_tells_how_its_tree_differs_from_its_digests() {
         }
         let to = project.beside(to);
         let ran = project.run(&["clone", text(from), "-p", text(&to)]).success();
-        ran.says("`bin/activate` was changed").says("is missing").says("`added` came since");
+        ran.says("`bin/activate` was changed").says("`bin/deactivate` is missing").says("`added` came since");
         let verified = project.run(&["unpack", "--verify", text(&to)]).failure(1);
-        verified.says("1 changed, 1 missing; 1 added");
+        let verified = verified.says("1 changed, 1 missing; 1 added");
         assert_eq!(verified.stdout, format!("changed  bin/activate\nmissing  {}\n", gone.display()));
         let activate = fs::read_to_string(to.join("bin/activate")).unwrap();
         assert!(activate.ends_with(&format!("# {}/mine\n", to.display())), "{activate}");
@@ -258,6 +258,41 @@ fn a_clone_tells_how_its_tree_differs_from_its_digests() {
     let bare = project.beside("bare");
     project.run(&["clone", text(&moved), "-p", text(&bare)]).success().says("stays behind");
     assert!(!bare.join("conda-meta/envbuild").exists());
+}
+
+#[test]
+fn a_channel_that_others_can_use_is_found_again_from_an_archive() {
+    let site = Project::example("quickstart");
+    site.run(&["build"]).success();
+    let channel = format!("file://{}", site.path("output").display());
+    let manifest = "[project]\nname = \"user\"\nchannels = [\"@\"]\n[environments.env]\ndependencies = [\"hello\"]\n\
+                    pack = [\"tar.zst\", \"bundle\"]\n";
+    let mut project = Project::called("user").manifest(&manifest.replace('@', &channel));
+    project.run(&["pack", "env"]).success();
+    let [archive, bundle] = ["env-linux-64.tar.zst", "env-linux-64.bundle"].map(|it| {
+        fs::rename(project.path("dist").join(it), project.beside(it)).unwrap();
+        project.beside(it)
+    });
+    project.move_to("gone");
+    let trees = [(&archive, "tree"), (&bundle, "of the bundle")].map(|(file, tree)| {
+        let tree = project.beside(tree);
+        project.run(&["unpack", text(file), "-p", text(&tree)]).success();
+        tree
+    });
+    for tree in &trees {
+        let name = files_below(tree).into_iter().find(|it| it.starts_with("conda-meta") && text(it).contains("hello-"));
+        let record: Value = serde_json::from_slice(&fs::read(tree.join(name.unwrap())).unwrap()).unwrap();
+        assert!(record["url"].as_str().unwrap().starts_with(&format!("{channel}/linux-64/hello-")), "{record}");
+        assert_eq!(record["channel"].as_str().unwrap().trim_end_matches('/'), channel);
+    }
+    let (saved, back) = (project.beside("saved"), project.beside("back"));
+    project.run(&["backup", "-p", text(&trees[0]), "-o", text(&saved)]).success();
+    let ran = project.run(&["restore", text(&saved), "-p", text(&back), "--by", "explicit", "--offline"]).success();
+    assert!(!ran.stderr.contains("cannot be reached"), "{}", ran.stderr);
+    let hello = Ran::new(Command::new(back.join("bin/hello")).arg("World").output().unwrap()).success();
+    assert!(hello.stdout.contains("World"), "{}", hello.stdout);
+    let explicit = project.run(&["export", text(&trees[0]), "--format", "explicit"]).success().stdout;
+    assert!(explicit.contains(&format!("{channel}/linux-64/hello-")), "{explicit}");
 }
 
 const MANIFEST: &str = "\

@@ -30,8 +30,9 @@ pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result
         (_, true) => Editables::Include,
         _ => Editables::Refuse,
     };
+    let own = project::own_places(&world.global, &prefix);
     let saved = with_means(world, args.jobs, Network::Offline, "backing up", |means| {
-        let request = BackupRequest { prefix: &prefix, folder: &folder, test: test.as_deref(), editables };
+        let request = BackupRequest { prefix: &prefix, folder: &folder, test: test.as_deref(), editables, own: &own };
         exec::backup(means, &request)
     })?;
     let Some(Saved { drill, bytes, warnings }) = saved else { return Ok(Exit::Stopped) };

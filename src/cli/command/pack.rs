@@ -12,7 +12,7 @@ use crate::{
         args::Format,
         outside::require_outside,
         pack_args::PackArgs,
-        project::{UsageError, jobs},
+        project::{UsageError, jobs, own_places},
         signals, ui,
     },
     exec::{self, Children, Machine},
@@ -62,7 +62,8 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     require_outside(&prefix, &goal.file)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
-    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform))?;
+    let own = own_places(&world.global, &prefix);
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform, &own))?;
     if let Some(word) = &args.target {
         super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
@@ -74,6 +75,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         placeholder: &adopted.placeholder,
         dest_prefix: args.dest_prefix.as_deref(),
         foreign: &[],
+        own: &own,
         needs: &stated.needs.to_bytes(),
         more: &stated.lists,
         since: since.as_ref(),
