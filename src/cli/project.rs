@@ -43,6 +43,13 @@ pub(super) enum UsageError {
         help("name an environment of the project, the folder of an installed one, or an archive in dist/")
     )]
     NoEnvironment(PathBuf),
+    /// An archive that holds a part of an environment.
+    #[error("`{}` is an update: it holds only what another environment does not have", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::update),
+        help("name the environment to which it was applied, or an archive that was made without --since")
+    )]
+    Update(PathBuf),
     /// An environment without a prefix.
     #[error("`{0}` is not installed yet")]
     #[diagnostic(code(envbuild::cli::not_installed), help("run `envbuild install {0}`"))]
