@@ -25,6 +25,10 @@ pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result
     let (prefix, folder) = (world.path(&args.prefix), world.path(&args.output));
     require_outside(&prefix, &folder)?;
     let test = args.test.as_ref().map(|it| world.path(it));
+    // The drill comes last: hours may have gone by.
+    if let Some(path) = test.as_ref().filter(|it| !it.is_file()) {
+        return Err(UsageError::NoFile { option: "--test <SCRIPT>", path: path.clone() }.into());
+    }
     let editables = match (args.ignore_editable, args.include_editable) {
         (true, _) => Editables::LeaveOut,
         (_, true) => Editables::Include,
