@@ -1,8 +1,10 @@
 //! The installer's records in `conda-meta`, without paths of the machine on which it ran.
 //!
-//! Kept is what conda needs to list, verify and change the environment. The package cache's folders, the time at which a
-//! channel was indexed and the place of a `file://` channel say nothing about the environment and would make the
-//! archive depend on the machine.
+//! Kept is what conda needs to list, verify and change the environment, and so the place of a `file://` channel that others
+//! can use, as one that a site shares. The package cache's folders, the time at which a channel was indexed and the place of
+//! a project's own channel say nothing about the environment and would make the archive depend on the machine.
+
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
@@ -21,18 +23,19 @@ pub(super) fn is_record(name: &[u8]) -> bool {
     name.strip_prefix(b"conda-meta/").is_some_and(|file| file.ends_with(b".json") && !file.contains(&b'/'))
 }
 
-/// Rewrites a record. The result depends on the package only.
+/// Rewrites a record. The result depends on the package only, and on where it can be had: of channels in the folders `own`
+/// the place is left out.
 ///
 /// # Errors
 /// When it is no JSON object; the text says why.
-pub(super) fn sanitised(record: &[u8], changes: &impl Changes) -> Result<Vec<u8>, String> {
+pub(super) fn sanitised(record: &[u8], changes: &impl Changes, own: &[PathBuf]) -> Result<Vec<u8>, String> {
     let mut record: Map<String, Value> = serde_json::from_slice(record).map_err(|error| error.to_string())?;
     for key in ["package_tarball_full_path", "extracted_package_dir", "link", "indexed_timestamp", "auth"] {
         record.shift_remove(key);
     }
-    for (key, shorten) in [("url", public_url as fn(&str) -> String), ("channel", public_channel)] {
+    for (key, shorten) in [("url", public_url as fn(&str, &[PathBuf]) -> String), ("channel", public_channel)] {
         if let Some(Value::String(text)) = record.get_mut(key) {
-            *text = shorten(text);
+            *text = shorten(text, own);
         }
     }
     if let Some(Value::Array(files)) = record.get_mut("files") {
@@ -93,7 +96,8 @@ mod tests {
               {"_path":"lib/a.pyc","path_type":"hardlink"},
               {"_path":"lib/a","path_type":"hardlink","sha256_in_prefix":"3"}]},
             "link":{"source":"/home/me/cache/x","type":1},"requested_specs":["x"]}"#;
-        let out = String::from_utf8(sanitised(record.as_bytes(), &Some).unwrap()).unwrap();
+        let out =
+            String::from_utf8(sanitised(record.as_bytes(), &Some, &["/home/me/project".into()]).unwrap()).unwrap();
         assert!(!out.contains("/home/me") && !out.contains("pyc") && !out.contains("indexed"), "{out}");
         let out: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(out["url"], "file:///output/linux-64/x-1-0.conda");
@@ -101,6 +105,6 @@ mod tests {
         assert_eq!(out["files"], serde_json::json!(["bin/tool", "lib/b"]));
         assert_eq!(out["paths_data"]["paths"][0]["sha256_in_prefix"], serde_json::Value::Null);
         assert_eq!(out["paths_data"]["paths"][1]["sha256_in_prefix"], "3");
-        assert!(sanitised(b"[]", &Some).is_err());
+        assert!(sanitised(b"[]", &Some, &[]).is_err());
     }
 }
