@@ -16,7 +16,7 @@ use super::{
     editable::{self, Editables},
     error::{AdoptError, AdoptErrors},
     filter::{self, Filters},
-    links,
+    links, placed,
     python::{self, Dist},
     records::{self, Claims},
     relink,
@@ -128,6 +128,7 @@ pub fn adopt(prefix: &Path, options: &AdoptOptions) -> Result<Adopted, AdoptErro
 
 fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adopted, Vec<AdoptError>> {
     let walk::Walked { mut entries, left_behind, mut problems } = walk::walk(root, &options.filters);
+    placed::settle(&mut entries);
     let excluded = filter::out_of(&entries, &options.filters);
     collect(&mut problems, filter::remove(&mut entries, &excluded));
     let packages = collect(&mut problems, records::read(&entries)).unwrap_or_default();
