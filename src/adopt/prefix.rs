@@ -303,12 +303,18 @@ fn platform(packages: &[PrefixRecord], reads: &BTreeMap<Vec<u8>, Read>) -> Strin
     of_programs.map_or_else(here, str::to_owned)
 }
 
-/// The first word of the interpreter's line of a script, when it is a path.
+/// The first word of the interpreter's line of a script, when it is a path; in the long form, where it is in quotes, it
+/// may hold spaces.
 pub(super) fn interpreter(beginning: &[u8]) -> Option<&Path> {
     let line = beginning.strip_prefix(b"#!")?;
     let line = line.strip_prefix(b"/bin/sh\n'''exec' ").unwrap_or(line).trim_ascii_start();
-    let line = line.strip_prefix(b"\"").unwrap_or(line);
-    let end = line.iter().position(|byte| b" \t\n\"".contains(byte))?;
+    let (line, ends): (&[u8], &[u8]) = match line {
+        [b'"', path @ ..] => (path, b"\n\""),
+        // uv's quotes.
+        [b'\'', path @ ..] => (path, b"\n'"),
+        path => (path, b" \t\n"),
+    };
+    let end = line.iter().position(|byte| ends.contains(byte))?;
     let path = Path::new(OsStr::from_bytes(&line[..end]));
     path.is_absolute().then_some(path)
 }

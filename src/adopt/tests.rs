@@ -334,6 +334,31 @@ fn packages_in_editable_mode_are_refused_left_out_or_brought_along() {
 }
 
 #[test]
+fn scripts_that_pip_has_made_are_whole_wherever_the_environment_has_been_moved() {
+    let prefix = Prefix::new();
+    let dist = "lib/python3.11/site-packages/tool-1.dist-info";
+    prefix.write(&format!("{dist}/METADATA"), "Metadata-Version: 2.1\nName: tool\nVersion: 1\n");
+    prefix.write("bin/tool", format!("#!{}/bin/python\nimport tool\n", prefix.text()));
+    prefix.write("bin/data", format!("{}\n", prefix.text()));
+    let lines = ["../../../bin/tool", "../../../bin/data"].map(|it| format!("{it},sha256=of_another_prefix,9\n"));
+    prefix.write(&format!("{dist}/RECORD"), lines.concat());
+    prefix.write("conda-meta/history", "");
+    let report = prefix.adopt(&AdoptOptions::default()).report;
+    let changed: Vec<_> = report.pip[0].changed.iter().map(|it| it.file.as_str()).collect();
+    assert_eq!(changed, ["bin/data"]);
+}
+
+#[test]
+fn interpreters_may_have_spaces_where_they_are_in_quotes() {
+    let is = |text: &str, expected: &str| {
+        assert_eq!(super::prefix::interpreter(text.as_bytes()), Some(Path::new(expected)), "{text}");
+    };
+    is("#! /opt/e/bin/python -s\n", "/opt/e/bin/python");
+    is("#!/bin/sh\n'''exec' \"/opt/an e/bin/python\" -s \"$0\" \"$@\" #'''\n", "/opt/an e/bin/python");
+    is("#!/bin/sh\n'''exec' '/opt/an e/bin/python' \"$0\" \"$@\"\n' '''\n", "/opt/an e/bin/python");
+}
+
+#[test]
 fn what_belongs_to_the_machine_stays_behind() {
     let prefix = Prefix::new();
     for name in [
