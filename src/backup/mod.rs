@@ -7,6 +7,7 @@ mod copy;
 mod difference;
 mod error;
 mod folder;
+mod records;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,5 @@ pub use folder::{
     ARCHIVE, CONDA_LIST, DRILL, Drill, ENVIRONMENT, ENVIRONMENT_NO_BUILDS, EXPLICIT, LOCK, LOG, PIP, SBOM, SYSTEM,
     TestRun, read_system, seal, verify, write_json,
 };
+pub use records::renew;
 pub use system::System;

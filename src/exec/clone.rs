@@ -63,10 +63,18 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
             return Err(ExecError::PrefixLength { prefix: to.to_owned(), length, limit });
         }
     }
-    keep_history(&mut adopted.entries, from, unpacked.is_none())?;
+    // The records of an archive hold no digests of files with a prefix, and are in its lists as they are.
+    let of_installer = unpacked.is_none();
+    keep_history(&mut adopted.entries, from, of_installer)?;
     let linkable = linkable(&adopted);
     let more = unpacked.map(|it| take_over(&mut adopted, it, from)).unwrap_or_default();
-    let replaced = settle(&mut adopted, to)? + more.replaced;
+    let mut replaced = settle(&mut adopted, to)?;
+    let count = replaced.len() as u64 + more.replaced;
+    if of_installer {
+        let changed: BTreeSet<&[u8]> = changed(&adopted).map(String::as_bytes).collect();
+        replaced.retain(|it| !changed.contains(it.as_slice()));
+        backup::renew(&mut adopted.entries, &replaced)?;
+    }
     adopted.entries.extend(more.entries);
     let parent = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent)?;
@@ -94,7 +102,7 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
             .iter()
             .map(|it| format!("`{}` is imported from {}, as before", it.name, it.sources.join(" and "))),
     );
-    Ok(Cloned { copied, replaced, warnings })
+    Ok(Cloned { copied, replaced: count, warnings })
 }
 
 /// The environment as the archive that it came from describes it; nothing for any other prefix.
@@ -176,16 +184,20 @@ fn linkable(adopted: &Adopted) -> BTreeSet<Vec<u8>> {
             paths.filter(|it| it.path_type == PathType::HardLink && it.prefix_placeholder.is_none() && !it.no_link);
         names.extend(plain.map(|it| it.relative_path.as_os_str().as_bytes().to_vec()));
     }
-    let report = &adopted.report;
-    let changed = report.conda.iter().chain(&report.pip).flat_map(|it| &it.changed).map(|it| &it.file);
-    for file in changed.chain(report.clobbered.iter().map(|it| &it.file)) {
+    for file in changed(adopted).chain(adopted.report.clobbered.iter().map(|it| &it.file)) {
         names.remove(file.as_bytes());
     }
     names
 }
 
-/// Turns the placeholder in all files and links into the new prefix. Gives how many it was in.
-fn settle(adopted: &mut Adopted, to: &Path) -> Result<u64, ExecError> {
+/// The files that are not as their packages brought them.
+fn changed(adopted: &Adopted) -> impl Iterator<Item = &String> {
+    let report = &adopted.report;
+    report.conda.iter().chain(&report.pip).flat_map(|it| &it.changed).map(|it| &it.file)
+}
+
+/// Turns the placeholder in all files and links into the new prefix. Gives those that it was in.
+fn settle(adopted: &mut Adopted, to: &Path) -> Result<BTreeSet<Vec<u8>>, ExecError> {
     let (placeholder, to) = (adopted.placeholder.as_bytes(), to.as_os_str().as_bytes());
     // Only what was turned into it names it.
     let spliced = |entry: &Entry| match entry {
@@ -197,10 +209,9 @@ fn settle(adopted: &mut Adopted, to: &Path) -> Result<u64, ExecError> {
         adopted.entries.iter().filter(|(_, entry)| spliced(entry)).map(|(name, _)| name.clone()).collect();
     let looks: BTreeMap<Vec<u8>, tree::Look> =
         tree::look(&adopted.entries, &Needles::new(placeholder, &[]), |name| chosen.contains(name))?;
-    let mut replaced = 0;
+    let mut replaced = BTreeSet::new();
     for (name, look) in looks {
         let (Some(places), Some(entry)) = (look.places, adopted.entries.get_mut(&name)) else { continue };
-        replaced += 1;
         match entry {
             Entry::Link(target) => *target = with_prefix(target, placeholder, to),
             Entry::File(file) => {
@@ -209,6 +220,7 @@ fn settle(adopted: &mut Adopted, to: &Path) -> Result<u64, ExecError> {
             }
             Entry::Folder => {}
         }
+        replaced.insert(name);
     }
     Ok(replaced)
 }

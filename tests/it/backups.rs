@@ -149,6 +149,24 @@ fn a_drill_that_fails_says_so() {
     assert!(!beside.iter().any(|it| it.display().to_string().contains("envbuild-tmp")), "{beside:?}");
 }
 
+/// Compares the records with the files as `conda doctor` does; `changed` is a file that somebody has changed.
+fn assert_digests_are_right(prefix: &Path, changed: &Path) {
+    let mut compared = 0;
+    for (file, bytes) in contents_below(&prefix.join("conda-meta")) {
+        let Ok(record) = serde_json::from_slice::<Value>(&bytes) else { continue };
+        for path in record["paths_data"]["paths"].as_array().into_iter().flatten() {
+            let (Some(name), Some(recorded)) = (path["_path"].as_str(), path["sha256_in_prefix"].as_str()) else {
+                continue;
+            };
+            let sum = Command::new("sha256sum").arg(prefix.join(name)).output().unwrap().stdout;
+            let found = String::from_utf8_lossy(&sum).split_whitespace().next().unwrap_or_default().to_owned();
+            assert_eq!(found == recorded, Path::new(name) != changed, "{name} of {}", file.display());
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "no record has digests");
+}
+
 #[test]
 fn a_clone_names_its_own_prefix_and_shares_only_what_conda_shares() {
     let (project, prefix) = installed();
@@ -173,6 +191,7 @@ fn a_clone_names_its_own_prefix_and_shares_only_what_conda_shares() {
             let old = text(&prefix).as_bytes();
             assert!(!bytes.windows(old.len()).any(|it| it == old), "{} names the old prefix", file.display());
         }
+        assert_digests_are_right(clone, &data);
         for own in [data.as_path(), Path::new("own")] {
             let links = [clone, &prefix].map(|it| it.join(own).metadata().unwrap().ino());
             assert_ne!(links[0], links[1], "{} is shared", own.display());
