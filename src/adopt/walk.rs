@@ -1,6 +1,7 @@
 //! Lists a prefix that anybody may have made and used, with everything that cannot be packed at once.
 
 use std::{
+    fs::DirEntry,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
@@ -53,8 +54,8 @@ struct Listed {
 
 fn list(folder: &Path, name: &[u8], filters: &Filters) -> Listed {
     let mut listed = Listed::default();
-    let paths = match fs::list(folder) {
-        Ok(paths) => paths,
+    let found = match fs::entries(folder) {
+        Ok(found) => found,
         Err(error) => {
             if name.is_empty() || filters.keeps(name) {
                 listed.problems.push(error.into());
@@ -62,12 +63,13 @@ fn list(folder: &Path, name: &[u8], filters: &Filters) -> Listed {
             return listed;
         }
     };
-    for path in paths {
+    for found in found {
+        let path = found.path();
         let mut child = name.to_owned();
         if !child.is_empty() {
             child.push(b'/');
         }
-        child.extend_from_slice(path.file_name().unwrap_or_default().as_bytes());
+        child.extend_from_slice(found.file_name().as_bytes());
         match stays_behind(&child, &path) {
             Behind::No => {}
             Behind::Quietly => continue,
@@ -76,7 +78,7 @@ fn list(folder: &Path, name: &[u8], filters: &Filters) -> Listed {
                 continue;
             }
         }
-        match entry(&path, &child) {
+        match entry(&found, &path, &child) {
             Ok(entry) => {
                 if entry == Entry::Folder {
                     listed.folders.push((path, child.clone()));
@@ -90,8 +92,8 @@ fn list(folder: &Path, name: &[u8], filters: &Filters) -> Listed {
     listed
 }
 
-fn entry(path: &Path, name: &[u8]) -> Result<Entry, AdoptError> {
-    let metadata = path.symlink_metadata().map_err(|error| FsError::new("read", path, error))?;
+fn entry(found: &DirEntry, path: &Path, name: &[u8]) -> Result<Entry, AdoptError> {
+    let metadata = found.metadata().map_err(|error| FsError::new("read", path, error))?;
     if metadata.is_dir() {
         return Ok(Entry::Folder);
     }
@@ -114,9 +116,9 @@ enum Behind {
     Told,
 }
 
-/// Locks, markers, trash and caches belong to the prefix in which the installer ran. The history holds dates, and our
-/// own folder, when there is one, is that of an archive from which the prefix came. conda writes `.guard`; mamba and
-/// conda what ends in `.c~`, `.conda_trash` and `.mamba_trash`; pixi the manifest's place.
+/// Locks, markers, trash and caches belong to the prefix in which the installer ran. The history holds dates, and so
+/// does `created_at`; our own folder, when there is one, is that of an archive from which the prefix came. conda writes
+/// `.guard`; mamba and conda what ends in `.c~`, `.conda_trash` and `.mamba_trash`; pixi the manifest's place.
 fn stays_behind(name: &[u8], path: &Path) -> Behind {
     let ours = |name: &[u8]| name.starts_with(b".envbuild");
     match name {
@@ -126,6 +128,7 @@ fn stays_behind(name: &[u8], path: &Path) -> Behind {
         | b".lock"
         | b"conda-meta/.guard"
         | b"conda-meta/history"
+        | b"conda-meta/created_at"
         | b"conda-meta/envbuild"
         | b"conda-meta/.lock" => return Behind::Quietly,
         b"pkgs" if is_package_cache(path) => return Behind::Told,

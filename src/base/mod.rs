@@ -27,5 +27,5 @@ pub use network::Network;
 pub use progress::{Meter, Progress};
 pub use stamps::Stamps;
 pub use table::Table;
-pub use threads::within;
+pub use threads::{both, within};
 pub use users::{User, is_mine, users_of};

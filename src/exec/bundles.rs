@@ -34,7 +34,8 @@ pub(super) fn bundle(
     goal: &Path,
 ) -> Result<Bundled, ExecError> {
     // As the archive of this lock has them.
-    let lists = stated::lists(contents_of(context, environment, records))?;
+    let own = context.own_places();
+    let lists = stated::lists(contents_of(context, environment, records), &own)?;
     let records = pkgcache::with_hashes(records)?;
     let packages = archives(context, &records)?;
     let request = BundleRequest {
@@ -43,6 +44,7 @@ pub(super) fn bundle(
         name: &environment.name,
         platform: context.workspace.platform,
         lock: &lock_of(context, environment, &records)?,
+        own: &own,
         lists: &lists,
         goal,
         folder: false,
@@ -135,13 +137,14 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let image = &mut unbundled.image;
     pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform)?;
+    let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform, &[])?;
     let mut request = PackRequest {
         since: None,
         entries: std::mem::take(&mut image.entries),
         placeholder: &image.placeholder,
         dest_prefix: Some(name),
         foreign: &image.foreign,
+        own: &[],
         needs: &stated.needs.to_bytes(),
         more: &stated.lists,
         archive: &prefix,

@@ -45,7 +45,8 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let threads = context.settings.cpus.max(1);
     within(threads as usize, || pack::see(&mut image.entries, &image.placeholder, &image.foreign))?;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, &environment.name, context.workspace.platform)?;
+    let own = context.own_places();
+    let stated = stated::stated(&image.entries, &environment.name, context.workspace.platform, &own)?;
     // Before anything is sent anywhere.
     target::require_target(context, environment, &stated.needs, &[])?;
     if is_bundle {
@@ -58,6 +59,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         placeholder: &image.placeholder,
         dest_prefix: environment.dest_prefix.as_deref(),
         foreign: &image.foreign,
+        own: &own,
         needs: &stated.needs.to_bytes(),
         more: &stated.lists,
         archive: &archive,

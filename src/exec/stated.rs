@@ -1,11 +1,15 @@
 //! What an archive says of itself: what it needs of a machine, and what is in it.
 
-use std::{io::Read as _, path::Path};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use rattler_conda_types::Subdir;
 
 use super::ExecError;
 use crate::{
+    base::both,
     export::{self, Contents, Format},
     needs::{self, Needs},
     tree::{Entries, Entry, File},
@@ -26,20 +30,23 @@ pub struct Stated {
     pub lists: Vec<(String, Vec<u8>)>,
 }
 
-/// What an archive of these files says; `name` and `platform` are those of the environment.
+/// What an archive of these files says; `name` and `platform` are those of the environment. Channels in the folders `own` are
+/// named without their place.
 ///
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
-pub fn stated(entries: &Entries, name: &str, platform: Subdir) -> Result<Stated, ExecError> {
-    Ok(Stated { lists: lists(contents(entries, name, platform)?)?, needs: needs::of_entries(entries)? })
+pub fn stated(entries: &Entries, name: &str, platform: Subdir, own: &[PathBuf]) -> Result<Stated, ExecError> {
+    let lists = || lists(contents(entries, name, platform)?, own);
+    let (lists, needs) = both(lists, || needs::of_entries(entries));
+    Ok(Stated { lists: lists?, needs: needs? })
 }
 
 /// The files that list what is in an archive of these packages.
 ///
 /// # Errors
 /// When a list needs something that is not known of a package.
-pub(super) fn lists(mut contents: Contents) -> Result<Vec<(String, Vec<u8>)>, ExecError> {
-    contents.forget_local_places();
+pub(super) fn lists(mut contents: Contents, own: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, ExecError> {
+    contents.forget_places_below(own);
     let list = |file: &str, format| -> Result<_, ExecError> {
         Ok((file.to_owned(), export::write(&contents, format)?.text.into_bytes()))
     };

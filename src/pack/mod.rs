@@ -8,6 +8,7 @@
 
 mod bytecode;
 mod contents;
+mod early;
 mod error;
 mod records;
 mod request;

@@ -18,6 +18,7 @@ mod rewrite;
 mod site;
 #[cfg(test)]
 mod tests;
+mod transplant;
 mod update;
 mod verify;
 mod whole;
@@ -26,5 +27,6 @@ pub use error::UnpackError;
 pub use machine::Machine;
 pub use peek::{files_in, files_that};
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
+pub use transplant::{Transplanted, transplant};
 pub use verify::{Verified, VerifyRequest, verify};
 pub use whole::{UnpackRequest, Unpacked, digests_of, unpack};

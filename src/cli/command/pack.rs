@@ -12,15 +12,15 @@ use crate::{
         args::Format,
         outside::require_outside,
         pack_args::PackArgs,
-        project::{UsageError, jobs},
+        project::{UsageError, jobs, own_places},
         signals, ui,
     },
     exec::{self, Children, Machine},
     install,
-    manifest::is_dest_prefix,
     needs::Unfixable,
     pack::{self, PackRequest},
     plan::{Kind, Stage},
+    tree::Digests,
     unpack,
 };
 
@@ -53,20 +53,25 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     };
     // What was named is looked at before all files are.
     let named = args.output.as_ref().map(|file| Goal::at(world.path(file), args)).transpose()?;
-    if let Some(goal) = &named {
-        require_outside(&prefix, &goal.file)?;
+    match &named {
+        Some(goal) => require_outside(&prefix, &goal.file)?,
+        None => drop(level(archive::Format::TarZst, args)?),
     }
+    if let Some(word) = &args.target {
+        super::target::require_known(world, word)?;
+    }
+    let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
     let mut adopted = adopt::adopt(&prefix, &options)?;
     let usual = || world.path(format!("{}-{}.tar.zst", adopted.name, adopted.platform).as_ref());
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     require_outside(&prefix, &goal.file)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
-    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform))?;
+    let own = own_places(&world.global, &prefix);
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform, &own))?;
     if let Some(word) = &args.target {
         super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
-    let since = args.since.as_ref().map(|old| unpack::digests_of(&world.path(old))).transpose()?;
     let bar = ui::Bar::new("packing", &world.global);
     let progress = |done, total| bar.at(done, total);
     let packed = pack::pack(PackRequest {
@@ -74,6 +79,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         placeholder: &adopted.placeholder,
         dest_prefix: args.dest_prefix.as_deref(),
         foreign: &[],
+        own: &own,
         needs: &stated.needs.to_bytes(),
         more: &stated.lists,
         since: since.as_ref(),
@@ -96,6 +102,14 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         ui::adopted_json(&adopted, &goal.file, &packed)?;
     }
     Ok(Exit::Success)
+}
+
+/// What an update is to build on.
+fn digests(old: &Path) -> miette::Result<Digests> {
+    if !old.exists() {
+        return Err(UsageError::NoFile { option: "--since <OLD>", path: old.to_owned() }.into());
+    }
+    Ok(unpack::digests_of(old)?)
 }
 
 /// What names the prefix in a way that nobody can change.
@@ -127,23 +141,29 @@ impl Goal {
         if !args.force && file.symlink_metadata().is_ok() {
             return Err(UsageError::Exists(file));
         }
-        match &args.dest_prefix {
-            None if format == archive::Format::Squashfs => return Err(UsageError::Mounted),
-            Some(prefix) if !is_dest_prefix(prefix) => return Err(UsageError::DestPrefix(prefix.clone())),
-            _ => {}
+        if args.dest_prefix.is_none() && format == archive::Format::Squashfs {
+            return Err(UsageError::Mounted);
         }
-        if let Some(level) = args.level
-            && !format.levels().is_some_and(|it| it.contains(&level))
-        {
-            let levels = format.levels().map(|it| format!("{} to {}", it.start(), it.end()));
-            return Err(UsageError::Level {
-                level,
-                format: format.name(),
-                levels: levels.unwrap_or("none".to_owned()),
-            });
+        if args.split.is_some() && format == archive::Format::Folder {
+            return Err(UsageError::Split(file));
         }
-        let as_usual = matches!(format, archive::Format::TarZst | archive::Format::SelfExtracting);
-        let usual = as_usual.then_some(crate::cli::project::PACK_LEVEL);
-        Ok(Self { file, format, level: args.level.or(usual) })
+        let level = level(format, args)?;
+        Ok(Self { file, format, level })
+    }
+}
+
+/// The level at which to compress; nothing for what is usual in a format.
+fn level(format: archive::Format, args: &PackArgs) -> Result<Option<i32>, UsageError> {
+    let levels = format.levels();
+    match args.level {
+        Some(level) if !levels.as_ref().is_some_and(|it| it.contains(&level)) => {
+            let levels = levels.map(|it| format!("{} to {}", it.start(), it.end()));
+            Err(UsageError::Level { level, format: format.name(), levels: levels.unwrap_or("none".to_owned()) })
+        }
+        Some(level) => Ok(Some(level)),
+        None => {
+            let as_usual = matches!(format, archive::Format::TarZst | archive::Format::SelfExtracting);
+            Ok(as_usual.then_some(crate::cli::project::PACK_LEVEL))
+        }
     }
 }
