@@ -27,6 +27,12 @@ pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// A script of a recipe of this repository, with the compiler told to take less time: most of what it needs for the C that
+/// Cython makes goes into optimising calls. What is linked, and with what, stays as it is.
+pub(crate) fn unoptimised(script: &str) -> String {
+    script.replace("-O1", "-O0")
+}
+
 /// A variable of the test run's own environment.
 #[expect(clippy::disallowed_methods, reason = "tests are started by people and CI, who speak by variables")]
 pub(crate) fn variable(name: &str) -> Option<String> {
