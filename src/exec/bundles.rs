@@ -165,6 +165,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
     )
     .map_err(stopped)?;
     let image = &mut unbundled.image;
+    pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
     let variables = image::variables(&image.entries)?;
     let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform, &[])?;
     // The files say more than their packages did.

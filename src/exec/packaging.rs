@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     archive::Format,
-    base::Progress,
+    base::{Progress, within},
     image::{self, Bundled, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
@@ -42,6 +42,8 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
             network: context.settings.network,
         },
     )?;
+    let threads = context.settings.cpus.max(1);
+    within(threads as usize, || pack::see(&mut image.entries, &image.placeholder, &image.foreign))?;
     let variables = image::variables(&image.entries)?;
     let own = context.own_places();
     let stated = stated::stated(&image.entries, &environment.name, context.workspace.platform, &own)?;
@@ -65,7 +67,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         arcroot: "",
         split: None,
         level: matches!(format, Format::TarZst | Format::SelfExtracting).then_some(context.settings.level),
-        threads: context.settings.cpus.max(1),
+        threads,
         name: &environment.name,
         platform: context.workspace.platform.as_str(),
         variables: &variables,
