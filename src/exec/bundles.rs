@@ -154,10 +154,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
     let meter = Meter::new(progress, outline.packed.saturating_add(outline.holds.bytes));
     let rt = Rt::new().map_err(|error| FsError::new("start threads for", &prefix, error))?;
     let beside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
-    let stopped = |error: image::ImageError| match cancel.is_cancelled() {
-        true => ExecError::Cancelled,
-        false => error.into(),
-    };
+    let stopped = |error: image::ImageError| if cancel.is_cancelled() { ExecError::Cancelled } else { error.into() };
     let kept = cache.filter(|it| it.is_dir()).map(|it| it.join("bytecode"));
     let mut unbundled = image::unbundle(
         &rt,
