@@ -60,17 +60,24 @@ fn name_of(path: &Value) -> Option<&str> {
 }
 
 /// The hash "in the prefix" of a file with a prefix inside is not known before the prefix is, and that of a link is not
-/// what conda would compute: without the field conda does not check the file.
+/// what conda would compute: without the field conda does not check the file. A script that the installer has made is in
+/// no package: both of its hashes are of the file with the prefix inside.
 fn forget_what_changes(path: &mut Value, changes: &impl Changes) {
     let relocated = name_of(path).is_some_and(|name| changes.relocated(name));
-    let link = path.get("path_type").and_then(Value::as_str) == Some("softlink");
+    let kind = path.get("path_type").and_then(Value::as_str);
+    let (link, made) = (kind == Some("softlink"), kind.is_some_and(|it| it.contains("entry_point")));
     if let (true, Value::Object(fields)) = (relocated || link, path) {
         fields.shift_remove("sha256_in_prefix");
+        if made {
+            fields.shift_remove("sha256");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::{Changes, sanitised};
 
     struct Some;
@@ -93,6 +100,7 @@ mod tests {
             "paths_data":{"paths_version":1,"paths":[
               {"_path":"lib/b","path_type":"softlink","sha256":"1","sha256_in_prefix":"2"},
               {"_path":"bin/tool","path_type":"hardlink","sha256":"1","sha256_in_prefix":"2"},
+              {"_path":"bin/tool","path_type":"unix_python_entry_point","sha256":"1","sha256_in_prefix":"1"},
               {"_path":"lib/a.pyc","path_type":"hardlink"},
               {"_path":"lib/a","path_type":"hardlink","sha256_in_prefix":"3"}]},
             "link":{"source":"/home/me/cache/x","type":1},"requested_specs":["x"]}"#;
@@ -103,8 +111,10 @@ mod tests {
         assert_eq!(out["url"], "file:///output/linux-64/x-1-0.conda");
         assert_eq!(out["channel"], "output");
         assert_eq!(out["files"], serde_json::json!(["bin/tool", "lib/b"]));
-        assert_eq!(out["paths_data"]["paths"][0]["sha256_in_prefix"], serde_json::Value::Null);
-        assert_eq!(out["paths_data"]["paths"][1]["sha256_in_prefix"], "3");
+        let paths = &out["paths_data"]["paths"];
+        assert_eq!((&paths[0]["sha256"], &paths[0]["sha256_in_prefix"]), (&json!("1"), &Value::Null));
+        assert_eq!((&paths[1]["sha256"], &paths[1]["sha256_in_prefix"]), (&Value::Null, &Value::Null));
+        assert_eq!(paths[2]["sha256_in_prefix"], "3");
         assert!(sanitised(b"[]", &Some, &[]).is_err());
     }
 }
