@@ -40,7 +40,7 @@ mod worker;
 
 pub use backup::{BackupRequest, Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
-pub use bundles::unbundle;
+pub use bundles::{UnbundleRequest, unbundle};
 pub use check::{Checked, check};
 pub use clone::{Cloned, clone};
 pub use context::{Context, LockPolicy, Settings};

@@ -24,9 +24,9 @@ mod verify;
 mod whole;
 
 pub use error::UnpackError;
-pub use machine::Machine;
+pub use machine::{Machine, require_machine};
 pub use peek::{files_in, files_that};
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
 pub use transplant::{Transplanted, transplant};
 pub use verify::{Verified, VerifyRequest, verify};
-pub use whole::{UnpackRequest, Unpacked, digests_of, unpack};
+pub use whole::{UnpackRequest, Unpacked, digests_of, require_place, unpack};

@@ -8,6 +8,7 @@ mod normalise;
 mod project;
 mod ran;
 mod running;
+mod server;
 mod trio;
 
 use std::{
@@ -20,6 +21,7 @@ pub(crate) use mounts::Mounts;
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};
+pub(crate) use server::Server;
 pub(crate) use trio::trio;
 
 /// The root of this repository.
