@@ -25,6 +25,7 @@ use crate::{
     install, lock,
     pack::{self, PackRequest},
     solve,
+    tree::Header,
     unpack::{self, Machine, UnpackRequest, VerifyRequest},
 };
 
@@ -142,10 +143,11 @@ fn records(adopted: &Adopted, contents: &Contents, folder: &Path) -> Result<(), 
 }
 
 fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, platform: Subdir, archive: &Path) -> Result<(), ExecError> {
-    let stated = stated(&adopted.entries, &adopted.name, platform)?;
+    let given = Header::of_environment(prefix)?.and_then(|it| it.name);
+    let stated = stated(&adopted.entries, given.as_deref(), platform)?;
     let needs = stated.needs.to_bytes();
     let variables = adopted.variables(install::variables(prefix)?);
-    let Adopted { entries, placeholder, name, platform, .. } = adopted;
+    let Adopted { entries, placeholder, platform, .. } = adopted;
     let packed = pack::pack(PackRequest {
         entries,
         placeholder: &placeholder,
@@ -160,7 +162,7 @@ fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, platform: Subdir, ar
         split: None,
         level: means.level,
         threads: means.threads,
-        name: &name,
+        name: given.as_deref(),
         platform: &platform,
         variables: &variables,
         progress: Progress::none(),

@@ -134,7 +134,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let mut unbundled = image::unbundle(&rt, bundle, beside.path())?;
     let image = &mut unbundled.image;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform)?;
+    let stated = stated::stated(&image.entries, Some(&unbundled.name), unbundled.platform)?;
     let mut request = PackRequest {
         since: None,
         entries: std::mem::take(&mut image.entries),
@@ -149,7 +149,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
         split: None,
         level: None,
         threads: 1,
-        name: &unbundled.name,
+        name: Some(&unbundled.name),
         platform: unbundled.platform.as_str(),
         variables: &variables,
         progress: Progress::none(),

@@ -43,7 +43,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         },
     )?;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, &environment.name, context.workspace.platform)?;
+    let stated = stated::stated(&image.entries, Some(&environment.name), context.workspace.platform)?;
     // Before anything is sent anywhere.
     target::require_target(context, environment, &stated.needs, &[])?;
     if is_bundle {
@@ -64,7 +64,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         split: None,
         level: matches!(format, Format::TarZst | Format::SelfExtracting).then_some(context.settings.level),
         threads: context.settings.cpus.max(1),
-        name: &environment.name,
+        name: Some(&environment.name),
         platform: context.workspace.platform.as_str(),
         variables: &variables,
         progress: Progress::none(),

@@ -17,6 +17,9 @@ const SBOM: &str = "sbom.cdx.json";
 /// The file that lists the packages as `conda list --explicit` does, with hashes.
 const PACKAGES: &str = "packages.txt";
 
+/// What an environment is called in lists that have to call it something.
+const UNNAMED: &str = "environment";
+
 /// What an archive says of itself.
 #[derive(Debug, Clone)]
 pub struct Stated {
@@ -26,12 +29,16 @@ pub struct Stated {
     pub lists: Vec<(String, Vec<u8>)>,
 }
 
-/// What an archive of these files says; `name` and `platform` are those of the environment.
+/// What an archive of these files says; `name` and `platform` are those of the environment. Without a name it says nothing
+/// of what the environment is called.
 ///
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
-pub fn stated(entries: &Entries, name: &str, platform: Subdir) -> Result<Stated, ExecError> {
-    Ok(Stated { lists: lists(contents(entries, name, platform)?)?, needs: needs::of_entries(entries)? })
+pub fn stated(entries: &Entries, name: Option<&str>, platform: Subdir) -> Result<Stated, ExecError> {
+    Ok(Stated {
+        lists: lists(contents(entries, name.unwrap_or(UNNAMED), platform)?)?,
+        needs: needs::of_entries(entries)?,
+    })
 }
 
 /// The files that list what is in an archive of these packages.

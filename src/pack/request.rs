@@ -48,8 +48,9 @@ pub struct PackRequest<'a> {
     pub level: Option<i32>,
     /// Threads that compress, at least one. Their number does not change the bytes.
     pub threads: u32,
-    /// The environment's name.
-    pub name: &'a str,
+    /// The environment's name, if somebody has given it one. That of a prefix's folder is none: a copy of it is the same
+    /// environment.
+    pub name: Option<&'a str>,
     /// The platform that it is for, such as `linux-64`.
     pub platform: &'a str,
     /// Environment variables that activation sets; values may hold the placeholder.
@@ -96,7 +97,7 @@ pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), Pac
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }
-    let scripts = Scripts { placeholder: request.placeholder, name: request.name, variables: request.variables };
+    let scripts = Scripts { placeholder: request.placeholder, variables: request.variables };
     scripts.check()?;
     if let Some(fault) = request.dest_prefix.and_then(|it| prefix_fault(Path::new(it), request.placeholder.len())) {
         let prefix = request.dest_prefix.unwrap_or_default().into();
@@ -112,6 +113,7 @@ pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), Pac
     let entries = std::mem::take(&mut request.entries);
     let additions = Additions {
         scripts,
+        name: request.name,
         platform: request.platform,
         prefix: request.dest_prefix,
         foreign: request.foreign,

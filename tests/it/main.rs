@@ -47,3 +47,4 @@ mod second_mpi;
 mod self_extracting;
 mod stopping;
 mod tidy;
+mod updates;

@@ -21,6 +21,7 @@ use crate::{
     needs::Unfixable,
     pack::{self, PackRequest},
     plan::{Kind, Stage},
+    tree::Header,
     unpack,
 };
 
@@ -61,8 +62,9 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
     let goal = named.map_or_else(|| Goal::at(usual(), args), Ok)?;
     require_outside(&prefix, &goal.file)?;
     let variables = adopted.variables(install::variables(&prefix)?);
+    let given = Header::of_environment(&prefix)?.and_then(|it| it.name);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
-    let stated = within(threads as usize, || exec::stated(&adopted.entries, &adopted.name, platform))?;
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform))?;
     if let Some(word) = &args.target {
         super::target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
@@ -83,7 +85,7 @@ fn of_prefix(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Ex
         split: args.split,
         level: goal.level,
         threads,
-        name: &adopted.name,
+        name: given.as_deref(),
         platform: &adopted.platform,
         variables: &variables,
         progress: Progress::to(&progress),
