@@ -62,7 +62,9 @@ pub(super) enum UsageError {
     #[error("the name `{}` does not say what kind of archive it is to be", .0.display())]
     #[diagnostic(
         code(envbuild::cli::ending),
-        help("let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip, .squashfs or .sh")
+        help(
+            "let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip, .squashfs, .sh or .bundle, or in `/` for a folder"
+        )
     )]
     Ending(PathBuf),
     /// Something is where the archive is to go.
@@ -77,6 +79,17 @@ pub(super) enum UsageError {
     #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
     #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]
     Mounted,
+    /// An option that bundles have no use for.
+    #[error("a bundle holds the packages as they are, so {0} does not go with it")]
+    #[diagnostic(code(envbuild::cli::not_for_bundles), help("leave it out, or choose another format"))]
+    NotForBundles(&'static str),
+    /// A bundle of a prefix.
+    #[error("a bundle holds the packages of an environment as they were locked, and a prefix has only their files")]
+    #[diagnostic(
+        code(envbuild::cli::not_locked),
+        help("choose another format, or name an environment of the project instead of -p PREFIX")
+    )]
+    NotLocked,
     /// A place for an archive that is no absolute path.
     #[error("`{0}` is not an absolute path in its shortest spelling")]
     #[diagnostic(code(envbuild::cli::dest_prefix), help("as `/opt/env`: no `.`, `..`, `//`, nor `/` at the end"))]

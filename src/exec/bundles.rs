@@ -26,13 +26,14 @@ use crate::{
 /// The format's name.
 pub(super) const BUNDLE: &str = "bundle";
 
-/// Writes what is locked for an environment as a bundle.
+/// Writes what is locked for an environment as a bundle, into a file or a folder. Gives nothing of a folder.
 pub(super) fn bundle(
     context: &Context,
     environment: &Environment,
     records: &[RepoDataRecord],
     goal: &Path,
-) -> Result<Bundled, ExecError> {
+    folder: bool,
+) -> Result<Option<Bundled>, ExecError> {
     // As the archive of this lock has them.
     let lists = stated::lists(contents_of(context, environment, records))?;
     let records = pkgcache::with_hashes(records)?;
@@ -45,12 +46,11 @@ pub(super) fn bundle(
         lock: &lock_of(context, environment, &records)?,
         lists: &lists,
         goal,
-        folder: false,
+        folder,
         cancel: &context.cancel,
     };
     match image::bundle(&request) {
-        Ok(Some(bundled)) => Ok(bundled),
-        Ok(None) => unreachable!("a bundle that is no folder is a file"),
+        Ok(bundled) => Ok(bundled),
         Err(_) if context.cancel.is_cancelled() => Err(ExecError::Cancelled),
         Err(error) => Err(error.into()),
     }

@@ -77,3 +77,135 @@ fn copies_under_other_names_are_the_same_environment() {
         assert_eq!(Ran::new(shell).success().stdout, format!("{folder}\n{}\n", prefix.display()));
     }
 }
+
+/// Every entry of an environment with its mode, and its content as if the environment stood elsewhere.
+fn tree(prefix: &Path) -> Vec<(PathBuf, u32, String)> {
+    let place = prefix.to_str().unwrap();
+    let mut found = Vec::new();
+    let mut folders = vec![prefix.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.symlink_metadata().unwrap();
+            let content = if metadata.is_dir() {
+                folders.push(path.clone());
+                String::new()
+            } else if metadata.is_symlink() {
+                path.read_link().unwrap().display().to_string()
+            } else {
+                String::from_utf8_lossy(&fs::read(&path).unwrap()).replace(place, "PREFIX")
+            };
+            found.push((path.strip_prefix(prefix).unwrap().to_owned(), metadata.permissions().mode(), content));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A package with a file that names the prefix.
+fn recipe(name: &str, text: &str) -> String {
+    format!(
+        "package: {{name: {name}, version: '1'}}\nbuild:\n  noarch: generic\n  script:\n    - mkdir -p $PREFIX/share/{name} \
+         $PREFIX/bin\n    - echo '{text}' > $PREFIX/share/{name}/text\n    - printf '#!/bin/sh\\ncat %s/share/{name}/text\\n' \
+         \"$PREFIX\" > $PREFIX/bin/{name}\n    - chmod 755 $PREFIX/bin/{name}\n"
+    )
+}
+
+fn two_packages() -> Project {
+    let manifest = "[project]\nname = \"two\"\nchannels = []\n[recipes.one]\npath = \"recipes/one\"\n[recipes.two]\npath = \
+                    \"recipes/two\"\n[environments.both]\ndependencies = [\"one\", \"two\"]\npack = [\"tar.zst\"]\n\
+                    [environments.one]\ndependencies = [\"one\"]\npack = []\n";
+    Project::new().manifest(manifest).recipe("one", &recipe("one", "first")).recipe("two", &recipe("two", "second"))
+}
+
+#[test]
+fn an_update_of_an_environment_of_the_project_holds_what_changed() {
+    let project = two_packages();
+    project.run(&["pack", "both"]).success();
+    let dist = project.path("dist/both-linux-64.tar.zst");
+    let old = project.beside("old.tar.zst");
+    fs::copy(&dist, &old).unwrap();
+    let prefixes = ["deployed", "modified"].map(|name| project.beside(name));
+    for prefix in &prefixes {
+        project.run(&["unpack", old.to_str().unwrap(), "-p", prefix.to_str().unwrap()]).success();
+    }
+    let [deployed, modified] = &prefixes;
+
+    project.edit("recipes/two/recipe.yaml", "second", "another");
+    let ran = project.run(&["pack", "both", "--since", old.to_str().unwrap(), "--format", "json"]).success();
+    let report = ran.json();
+    assert!(report["nodes"].as_array().unwrap().iter().all(|it| it["kind"] != "pack"), "{report}");
+    assert!(fs::read(&old).unwrap() == fs::read(&dist).unwrap(), "the archive in dist/ is the node's");
+    let update = PathBuf::from(report["archive"].as_str().unwrap());
+    assert_eq!(update.parent().unwrap(), project.path("dist"));
+    let name = update.file_name().unwrap().to_str().unwrap().to_owned();
+    let ends = name.strip_prefix("both-linux-64.").and_then(|it| it.strip_suffix(".tar.zst")).unwrap();
+    let (from, to) = ends.split_once("-to-").unwrap();
+    assert!(from.len() == 10 && report["tree"].as_str().unwrap().starts_with(to), "{name}");
+    assert_eq!(report["pieces"][0]["file"], update.to_str().unwrap());
+    let bytes = fs::read(&update).unwrap();
+    project.run(&["pack", "both", "--since", old.to_str().unwrap()]).success().says(&name);
+    assert!(bytes == fs::read(&update).unwrap(), "a second time gives other bytes");
+
+    let files = files_in(&update);
+    assert!(HEAD.iter().all(|it| files.contains(&format!("conda-meta/envbuild/{it}"))), "{files:?}");
+    let strange = |it: &&String| {
+        let rest = it.strip_prefix("conda-meta/").unwrap_or(it);
+        !["envbuild/", "two-1-", "share/two/"].iter().any(|allowed| rest.starts_with(allowed))
+    };
+    assert_eq!(files.iter().filter(strange).collect::<Vec<_>>(), [""; 0]);
+    assert!(files.contains(&"share/two/text".to_owned()), "{files:?}");
+
+    fs::write(modified.join("share/one/text"), "mine\n").unwrap();
+    let before = tree(modified);
+    let apply = |prefix: &Path| project.run(&["unpack", update.to_str().unwrap(), "-p", prefix.to_str().unwrap()]);
+    apply(modified).failure(1).says("share/one/text");
+    assert_eq!(tree(modified), before);
+    apply(deployed).success();
+    let whole = project.beside("the new one");
+    project.run(&["pack", "both"]).success();
+    project.run(&["unpack", dist.to_str().unwrap(), "-p", whole.to_str().unwrap()]).success();
+    assert_eq!(tree(deployed), tree(&whole));
+    let said = Command::new(deployed.join("bin/two")).output().unwrap();
+    assert_eq!(Ran::new(said).success().stdout, "another\n");
+    apply(&whole).success();
+    // A copy that somebody packs again keeps the name that the manifest has given, and is the same tree.
+    let again = pack(&project, &whole, &["--since", dist.to_str().unwrap()], "again.tar");
+    assert_eq!(files_in(&again), HEAD.map(|it| format!("conda-meta/envbuild/{it}")));
+}
+
+#[test]
+fn one_more_archive_of_the_project_is_in_any_format() {
+    let project = two_packages();
+    let place = |name: &str| project.beside(name).to_str().unwrap().to_owned();
+    let pack = |words: &[&str]| project.run(&[&["pack"], words].concat());
+    // It is not packed by itself, and has no archive in `dist`.
+    pack(&["one", "-o", &place("one.tar")]).success().says("one.tar");
+    assert!(!project.path("dist").exists());
+    let bytes = fs::read(project.beside("one.tar")).unwrap();
+    pack(&["one", "-o", &place("one.tar")]).failure(2).says("--force");
+    pack(&["one", "-o", &place("one.tar"), "--force", "-j", "1"]).success();
+    assert!(bytes == fs::read(project.beside("one.tar")).unwrap(), "the bytes differ");
+    for (number, file) in ["one.tar", "one.zip", "one.bundle", "folder.bundle/", "folder/"].into_iter().enumerate() {
+        if number > 0 {
+            pack(&["one", "-o", &place(file)]).success();
+        }
+        let prefix = project.beside(format!("prefix-{number}"));
+        project.run(&["unpack", &place(file), "-p", prefix.to_str().unwrap()]).success();
+        assert_eq!(tree(&prefix), tree(&project.beside("prefix-0")), "{file}");
+    }
+    pack(&["one", "-o", &place("one.squashfs")]).failure(2).says("--dest-prefix");
+    pack(&["one", "-o", &place("one.squashfs"), "--dest-prefix", "/opt/one"]).success();
+    pack(&["one", "-o", &place("parts.tar"), "--split", "4K"]).success();
+    assert!(project.beside("parts.tar.001").is_file());
+
+    pack(&["-o", &place("all.tar")]).failure(2).says("name one of both, one");
+    pack(&["one", "both", "-o", &place("all.tar")]).failure(2).says("one archive holds one environment");
+    pack(&["on", "-o", &place("all.tar")]).failure(2).says("did you mean `one`?");
+    pack(&["one", "-o", &place("one.rar")]).failure(2).says(".bundle");
+    pack(&["one", "-o", &place("two.bundle"), "--since", &place("one.tar")]).failure(2).says("--since");
+    pack(&["-p", &place("prefix-0"), "-o", &place("two.bundle")]).failure(2).says("locked");
+    pack(&["one", "--level", "3"]).failure(2);
+    pack(&["one", "--since", &place("none.tar")]).failure(1).says("none.tar");
+    assert!(!project.path("dist").exists() && !project.beside("all.tar").exists());
+}
