@@ -26,6 +26,9 @@ use crate::{
 /// The format's name.
 pub(super) const BUNDLE: &str = "bundle";
 
+/// The name of the format that is a folder.
+pub(super) const BUNDLE_FOLDER: &str = "bundle-folder";
+
 /// Writes what is locked for an environment as a bundle, into a file or a folder. Gives nothing of a folder.
 pub(super) fn bundle(
     context: &Context,

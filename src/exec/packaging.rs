@@ -10,7 +10,7 @@ use rattler_conda_types::RepoDataRecord;
 
 use super::{
     Context, ExecError, Job, Stated,
-    bundles::{BUNDLE, bundle},
+    bundles::{BUNDLE, BUNDLE_FOLDER, bundle},
     environment, stated, target,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     image::{self, Bundled, Image, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
-    tree::Digests,
+    tree::{Digests, FILES},
     workspace::Environment,
 };
 
@@ -40,12 +40,30 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         threads: context.settings.cpus,
         progress: Progress::none(),
     };
-    let Some(Piece { digest, sha256, bytes, .. }) = archived(context, environment, &request)?.pieces.into_iter().next()
-    else {
-        unreachable!("an archive that is not split is one file")
-    };
+    // The name is ours, whatever was made of the folder since.
+    if archive.is_dir() && told_by(&archive)?.is_none() {
+        fs::remove_dir_all(&archive)?;
+    }
+    let piece = archived(context, environment, &request)?.pieces.into_iter().next();
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
-    Ok(Output::Archive { digest, sha256, bytes, file })
+    Ok(match (piece, told_by(&archive)?) {
+        (Some(Piece { digest, sha256, bytes, .. }), _) => Output::Archive { digest, sha256, bytes, file },
+        (None, Some(digest)) => Output::Folder { digest, folder: file },
+        (None, None) => unreachable!("every folder that is packed begins with a list of what is in it"),
+    })
+}
+
+/// The digest of the list in a packed folder that says, by digests, what is in it; nothing of any other folder.
+pub(super) fn told_by(folder: &Path) -> Result<Option<Digest>, ExecError> {
+    for list in [FILES, image::INDEX] {
+        let path = folder.join(list);
+        if path.is_file()
+            && let Some(bytes) = fs::read_if_there(&path)?
+        {
+            return Ok(Some(Digest::of(bytes)));
+        }
+    }
+    Ok(None)
 }
 
 /// What an environment is packed into.
@@ -65,6 +83,7 @@ impl PackAs {
     fn named(name: &str) -> Self {
         match name {
             BUNDLE => Self::Bundle { folder: false },
+            BUNDLE_FOLDER => Self::Bundle { folder: true },
             name => Self::Archive(Format::parse(name).unwrap_or(Format::TarZst)),
         }
     }
@@ -73,7 +92,9 @@ impl PackAs {
     pub fn of_path(path: &Path) -> Option<Self> {
         let folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let name = path.file_name()?.to_string_lossy();
-        if name.to_ascii_lowercase().strip_suffix(BUNDLE).is_some_and(|it| it.len() > 1 && it.ends_with('.')) {
+        let lower = name.to_ascii_lowercase();
+        let ends = |ending: &str| lower.strip_suffix(ending).is_some_and(|it| it.len() > 1 && it.ends_with('.'));
+        if ends(BUNDLE) || (folder && ends(BUNDLE_FOLDER)) {
             return Some(Self::Bundle { folder });
         }
         if folder { Some(Self::Archive(Format::Folder)) } else { Format::of_file_name(&name).map(Self::Archive) }

@@ -19,7 +19,7 @@ use rattler_conda_types::{MatchSpec, RepoDataRecord, Subdir};
 
 use crate::base::Network;
 
-pub use bundle::{BundleRequest, Bundled, Unbundled, bundle, grow, is_bundle, unbundle};
+pub use bundle::{BundleRequest, Bundled, INDEX, Unbundled, bundle, grow, is_bundle, unbundle};
 pub use error::ImageError;
 pub use made::{Image, image};
 pub use variables::variables;

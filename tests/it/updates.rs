@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Project, Ran};
+use crate::support::{Project, Ran, files_below};
 
 /// What every archive begins with, folders aside.
 const HEAD: [&str; 7] = ["relocate.json", "needs.json", "files", "places", "binary", "links", "text"];
@@ -208,4 +208,40 @@ fn one_more_archive_of_the_project_is_in_any_format() {
     pack(&["one", "--level", "3"]).failure(2);
     pack(&["one", "--since", &place("none.tar")]).failure(1).says("none.tar");
     assert!(!project.path("dist").exists() && !project.beside("all.tar").exists());
+}
+
+#[test]
+fn what_can_be_asked_for_by_hand_can_be_asked_for_in_the_manifest() {
+    let project = two_packages();
+    project.edit("project.toml", "pack = []", "pack = [\"tar\", \"folder\", \"bundle-folder\"]");
+    project.run(&["pack", "one"]).success();
+    project.run(&["pack", "one"]).success().says("nothing to do");
+    let [archive, folder, bundle] =
+        ["tar", "folder", "bundle-folder"].map(|format| project.path(format!("dist/one-linux-64.{format}")));
+    let trees = [&archive, &folder, &bundle].map(|from| {
+        let prefix = project.beside(format!("from-{}", from.extension().unwrap().display()));
+        project.run(&["unpack", from.to_str().unwrap(), "-p", prefix.to_str().unwrap()]).success();
+        tree(&prefix)
+    });
+    assert!(trees[0] == trees[1] && trees[0] == trees[2]);
+
+    // What is damaged or old is replaced.
+    for list in ["bundle-folder/bundle.json", "folder/conda-meta/envbuild/files"] {
+        fs::remove_file(project.path(format!("dist/one-linux-64.{list}"))).unwrap();
+    }
+    fs::remove_file(folder.join("conda-meta/envbuild/relocate.json")).unwrap();
+    project.run(&["pack", "one"]).success();
+    assert!(folder.join("bin/activate").is_file() && bundle.join("bundle.json").is_file());
+    project.edit("recipes/one/recipe.yaml", "first", "changed");
+    project.run(&["pack", "one"]).success();
+    assert_eq!(fs::read_to_string(folder.join("share/one/text")).unwrap(), "changed\n");
+    let packages = files_below(&bundle.join("noarch"));
+    assert_eq!(packages.len(), 2, "{packages:?}");
+    assert_eq!(fs::read_dir(project.path("dist")).unwrap().count(), 4);
+
+    project.run(&["gc"]).success();
+    assert!(folder.is_dir() && bundle.is_dir());
+    project.edit("project.toml", "\"tar\", \"folder\", \"bundle-folder\"", "\"tar\"");
+    project.run(&["gc"]).success();
+    assert!(!folder.exists() && !bundle.exists() && archive.exists());
 }

@@ -7,5 +7,6 @@ mod read;
 mod write;
 
 pub use grow::grow;
+pub use index::INDEX;
 pub use read::{Unbundled, is_bundle, unbundle};
 pub use write::{BundleRequest, Bundled, bundle};
