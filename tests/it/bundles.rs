@@ -7,6 +7,9 @@ use std::{
     process::{Command, Output},
 };
 
+use envbuild::{base::Cancel, exec::unbundle, image, rt::Rt};
+use rayon::prelude::{ParallelIterator as _, ParallelSlice as _};
+
 use crate::support::{Project, Ran, client, contents_below, files_below};
 
 const BUNDLE: &str = "dist/everyone-libgreet1.0.0-linux-64.bundle";
@@ -160,4 +163,42 @@ fn the_same_lock_gives_the_same_bundle_and_a_damaged_one_leaves_nothing() {
         assert!(!project.path("prefix").exists(), "{name} left something behind");
         assert_eq!(files_below(project.root()).len(), before, "{name} left something behind");
     }
+}
+
+#[test]
+fn a_bundle_that_is_cut_at_any_byte_leaves_nothing() {
+    let manifest = "[project]\nname = \"tiny\"\nchannels = []\n[recipes.tiny]\npath = \"recipes/tiny\"\n\
+                    [environments.env]\ndependencies = [\"tiny\"]\npack = [\"bundle\"]\n";
+    let recipe =
+        "package: {name: tiny, version: '1'}\nbuild: {noarch: generic, script: ['echo $PREFIX > $PREFIX/x']}\n";
+    let project = Project::new().manifest(manifest).recipe("tiny", recipe);
+    project.run(&["pack"]).success();
+    let bytes = fs::read(project.path("dist/env-linux-64.bundle")).unwrap();
+    let rt = Rt::new().unwrap();
+    // Tar ends in some thousand zeros, of which a few hundred say enough.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 256;
+    let lengths: Vec<usize> = (0..end).collect();
+    lengths.par_chunks(256).for_each(|lengths| {
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let (cut, place) = (root.path().join("cut"), root.path().join("place"));
+        fs::create_dir(&place).unwrap();
+        fs::write(&cut, &bytes).unwrap();
+        let file = fs::File::options().write(true).open(&cut).unwrap();
+        let padding = |length: usize| bytes[length..].iter().all(|byte| *byte == 0);
+        let is_empty = || fs::read_dir(&place).unwrap().count() == 0;
+        for length in lengths.iter().rev() {
+            file.set_len(*length as u64).unwrap();
+            let what = format!("{length} of {} bytes", bytes.len());
+            if let Ok(whole) = image::unbundle(&rt, &cut, &place) {
+                assert!(padding(*length) && whole.image.entries.contains_key(&b"x"[..]), "{what} pass for the whole");
+            }
+            assert!(is_empty(), "{what} leave something");
+        }
+        // And the whole way, once in a while.
+        match unbundle(&cut, &place.join("env"), &Cancel::new()) {
+            Ok(_) => assert!(padding(lengths[0]) && place.join("env/x").is_file(), "{} bytes", lengths[0]),
+            Err(_) => assert!(is_empty(), "{} bytes leave something", lengths[0]),
+        }
+    });
 }
