@@ -187,7 +187,7 @@ fn a_clone_names_its_own_prefix_and_shares_only_what_conda_shares() {
 /// The bytes that are free where a folder is, when all is written.
 fn free(mounts: &Mounts, folder: &Path) -> u64 {
     mounts.shell(&format!("sync -f '{}'", folder.display()));
-    let there = rustix::fs::statvfs(&mounts.path(folder)).unwrap();
+    let there = rustix::fs::statvfs(mounts.path(folder)).unwrap();
     there.f_bavail * there.f_frsize
 }
 
@@ -210,7 +210,7 @@ fn a_clone_shares_its_blocks_where_the_file_system_can() {
         "files": ["large"]}"#;
     fs::write(inside.join("conda-meta/history"), "").unwrap();
     fs::write(inside.join("conda-meta/x-1-0.json"), record).unwrap();
-    let large: Vec<u8> = (0..LARGE).map(|at| (at * at >> 7) as u8).collect();
+    let large: Vec<u8> = (0..LARGE).map(|at| ((at * at) >> 7) as u8).collect();
     fs::write(inside.join("large"), &large).unwrap();
     fs::write(inside.join("names"), format!("{}\n", text(&prefix))).unwrap();
 
