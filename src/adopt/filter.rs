@@ -79,6 +79,9 @@ pub fn select(entries: &mut Entries, filters: &Filters) -> Result<BTreeSet<Vec<u
 /// The names of what the patterns leave out.
 pub(super) fn out_of(entries: &Entries, filters: &Filters) -> BTreeSet<Vec<u8>> {
     let mut out = BTreeSet::new();
+    if filters.0.is_empty() {
+        return out;
+    }
     // Folders with something in them that stays, and those with something that goes.
     let (mut full, mut thinned) = (BTreeSet::from([b"conda-meta".to_vec()]), BTreeSet::new());
     for (name, entry) in entries {

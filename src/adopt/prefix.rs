@@ -9,7 +9,7 @@ use std::{
 };
 
 use rattler_conda_types::{PrefixRecord, Subdir, package::FileMode};
-use rayon::prelude::{IntoParallelIterator as _, ParallelIterator as _};
+use rayon::prelude::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 use super::{
     account::{self, Account},
@@ -177,7 +177,10 @@ fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adop
     report.outside_links = links::settle(&mut entries, &spellings, placeholder.as_bytes());
     for (name, Read { scan, fix, .. }) in reads {
         if let Some(Entry::File(file)) = entries.get_mut(&name) {
-            let content = std::mem::replace(&mut file.content, Content::Made(Vec::new()));
+            let mut content = std::mem::replace(&mut file.content, Content::Made(Vec::new()));
+            if let Some(seen) = scan.seen {
+                content.note(seen);
+            }
             let script = Some(&scan.beginning[..]).filter(|_| !scan.nul);
             file.content = content.spliced(fix.splices(&spellings, placeholder.as_bytes(), script));
         }
@@ -229,7 +232,7 @@ fn read_all(
         let read = if cancel.is_cancelled() { stopped() } else { read(name, content, claims, spellings, &scanner) };
         (name.clone(), read)
     };
-    let all: Vec<(Vec<u8>, Result<Read, AdoptError>)> = files.into_par_iter().map(one).collect();
+    let all: Vec<(Vec<u8>, Result<Read, AdoptError>)> = files.into_par_iter().with_max_len(8).map(one).collect();
     if cancel.is_cancelled() {
         return Err(vec![AdoptError::Stopped]);
     }
@@ -251,14 +254,15 @@ fn read(
     scanner: &Scanner<'_>,
 ) -> Result<Read, AdoptError> {
     let reader = content.open()?;
-    if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
-        // Python corrects the path inside when it imports the module, and writes the file again when it is old.
-        return Ok(Read { scan: Scan::default(), fix: Fix::None, states: vec![State::Same; claims.len()] });
-    }
     let fault = |error: io::Error| match (error.kind(), content.path()) {
         (io::ErrorKind::InvalidData, Some(path)) => AdoptError::Changed(path.to_owned()),
         _ => content.fault(error).into(),
     };
+    if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
+        // Python corrects the path inside when it imports the module, and writes the file again when it is old.
+        let scan = Scan { seen: Some(scanner.glance(reader).map_err(fault)?), ..Scan::default() };
+        return Ok(Read { scan, fix: Fix::None, states: vec![State::Same; claims.len()] });
+    }
     let scan = scanner.scan(reader).map_err(fault)?;
     let looked = Looked { content, scan: &scan, spellings };
     let judged = claims.iter().map(|it| looked.judge(Some(it))).collect::<Result<Vec<_>, _>>()?;

@@ -8,6 +8,7 @@ use std::{
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
+use rayon::prelude::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::Value;
 use url::Url;
 
@@ -44,17 +45,21 @@ pub(super) struct Origin {
 ///
 /// # Errors
 /// When files cannot be read; all of them.
-pub(super) fn dists(
-    entries: &Entries,
+pub(super) fn dists<'a>(
+    entries: &'a Entries,
     claims: &Claims<'_>,
     spellings: &Spellings,
 ) -> Result<Vec<Dist>, Vec<AdoptError>> {
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for name in entries.keys() {
+    let folder = |name: &'a Vec<u8>| {
         let folder = name.strip_suffix(b".dist-info/METADATA").map(|_| &name[..name.len() - 9]);
         let folder = folder.or_else(|| name.strip_suffix(b".egg-info/PKG-INFO").map(|_| &name[..name.len() - 9]));
-        let Some(folder) = folder.filter(|it| in_site(it)) else { continue };
-        match dist(entries, claims, spellings, folder) {
+        folder.filter(|it| in_site(it))
+    };
+    let folders: Vec<&[u8]> = entries.keys().filter_map(folder).collect();
+    let read = folders.into_par_iter().map(|folder| dist(entries, claims, spellings, folder));
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for one in read.collect::<Vec<_>>() {
+        match one {
             Ok(dist) => found.push(dist),
             Err(problem) => problems.push(problem),
         }

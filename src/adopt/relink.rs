@@ -53,6 +53,7 @@ pub(super) fn relink(
         let metadata = copy.metadata().map_err(|error| FsError::new("read", &copy, error))?;
         let File { content, .. } = File::on_disk(copy, &metadata);
         file.content = content;
+        read.scan.seen = None;
         // The old run path is still in the file, and nobody reads it any more.
         if let Some(at) = strings.iter().position(|it| is_run_path(it, &old, spellings)) {
             strings.remove(at);

@@ -1,11 +1,18 @@
 //! Reads one file once: its digest, and where it may name the prefix.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
 use memchr::memmem::Finder;
 use rattler_digest::{Sha256, Sha256Hash, digest::Digest as _};
 
 use super::spelling::{AFTER, BEFORE, Before, Spellings, before, is_end};
+use crate::{
+    base::with_buffer,
+    tree::{MARKS, Seeing, Seen},
+};
 
 /// What a file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +24,8 @@ pub(super) struct Scan {
     pub(super) strings: Vec<Text>,
     /// The beginning of a file that begins with `#!`, otherwise of every file as much as tells what it is.
     pub(super) beginning: Vec<u8>,
+    /// What others may want to know of the file as it is.
+    pub(super) seen: Option<Seen>,
 }
 
 /// A string that ends with a NUL byte or with the file.
@@ -45,28 +54,72 @@ const PIECE: usize = 256 * 1024;
 /// How much is kept of the beginning of a script, and of other files.
 const LINE: usize = 2048;
 const HEAD: usize = 20;
+/// As long as the longest mark at least.
+const MARK: usize = 32;
 
 /// Finds the spellings of a prefix in files.
 pub(super) struct Scanner<'a> {
     finders: Vec<Finder<'a>>,
     longest: usize,
+    marks: Vec<Finder<'static>>,
+    absent: Arc<[Vec<u8>]>,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(spellings: &'a Spellings) -> Self {
-        Self { finders: spellings.0.iter().map(|it| Finder::new(&it[..])).collect(), longest: spellings.longest() }
+        Self {
+            finders: spellings.0.iter().map(|it| Finder::new(&it[..])).collect(),
+            longest: spellings.longest(),
+            marks: MARKS.iter().map(Finder::new).collect(),
+            absent: MARKS.iter().map(|it| it.as_bytes().to_vec()).collect(),
+        }
     }
 
     /// Reads everything.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn scan(&self, mut reader: impl Read) -> io::Result<Scan> {
+    pub(super) fn scan(&self, reader: impl Read) -> io::Result<Scan> {
+        let margin = BEFORE + self.longest.max(MARK) + AFTER;
+        with_buffer(PIECE + margin, |buffer| self.scan_with(buffer, reader))
+    }
+
+    /// Reads everything, and looks for nothing but the marks of placeholders.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn glance(&self, mut reader: impl Read) -> io::Result<Seen> {
+        with_buffer(PIECE + MARK, |buffer| {
+            let (mut seeing, mut marked, mut kept) = (Seeing::default(), false, 0);
+            loop {
+                let read = match reader.read(&mut buffer[kept..]) {
+                    Ok(0) => return Ok(self.seen(seeing, marked)),
+                    Ok(read) => read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(error),
+                };
+                seeing.see(&buffer[kept..kept + read]);
+                let filled = kept + read;
+                marked = marked || self.is_marked(&buffer[..filled]);
+                kept = filled.min(MARK);
+                buffer.copy_within(filled - kept..filled, 0);
+            }
+        })
+    }
+
+    fn is_marked(&self, window: &[u8]) -> bool {
+        self.marks.iter().any(|mark| mark.find(window).is_some())
+    }
+
+    fn seen(&self, seeing: Seeing, marked: bool) -> Seen {
+        seeing.done(if marked { [].into() } else { Arc::clone(&self.absent) })
+    }
+
+    fn scan_with(&self, buffer: &mut [u8], mut reader: impl Read) -> io::Result<Scan> {
         let mut scan = Scan::default();
         let mut sha256 = Sha256::new();
         let mut strings = Strings::default();
-        let margin = BEFORE + self.longest + AFTER;
-        let mut buffer = vec![0; PIECE + margin];
+        let (mut seeing, mut marked) = (Seeing::default(), false);
         // Where the window begins in the file, how much of it is filled, and how far it was searched.
         let (mut base, mut filled, mut searched) = (0u64, 0, 0);
         loop {
@@ -77,8 +130,12 @@ impl<'a> Scanner<'a> {
             };
             sha256.update(&buffer[filled..filled + read]);
             keep_beginning(&mut scan.beginning, &buffer[filled..filled + read]);
+            seeing.see(&buffer[filled..filled + read]);
             filled += read;
             let window = &buffer[..filled];
+            // Whatever was seen of the window before, a mark may begin in it and go on now.
+            let fresh = filled.saturating_sub(read + MARK);
+            marked = marked || self.is_marked(&window[fresh..]);
             // What stands further back may still go on beyond the window.
             let sure = if read == 0 { filled } else { filled.saturating_sub(self.longest + AFTER) };
             for (at, spelling) in self.places(window, searched, sure) {
@@ -97,6 +154,7 @@ impl<'a> Scanner<'a> {
             if read == 0 {
                 scan.sha256 = sha256.finalize();
                 scan.nul = strings.nul;
+                scan.seen = Some(self.seen(seeing, marked));
                 scan.strings = strings.finish(base + filled as u64);
                 return Ok(scan);
             }

@@ -1,9 +1,12 @@
 //! Lists a prefix that anybody may have made and used, with everything that cannot be packed at once.
 
 use std::{
+    fs::DirEntry,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{error::AdoptError, filter::Filters};
 use crate::{
@@ -25,47 +28,72 @@ pub(super) struct Walked {
 pub(super) fn walk(root: &Path, filters: &Filters) -> Walked {
     let mut walked = Walked::default();
     let mut folders = vec![(root.to_owned(), Vec::new())];
-    while let Some((folder, name)) = folders.pop() {
-        let paths = match fs::list(&folder) {
-            Ok(paths) => paths,
-            Err(error) => {
-                if name.is_empty() || filters.keeps(&name) {
-                    walked.problems.push(error.into());
-                }
-                continue;
-            }
-        };
-        for path in paths {
-            let mut child = name.clone();
-            if !child.is_empty() {
-                child.push(b'/');
-            }
-            child.extend_from_slice(path.file_name().unwrap_or_default().as_bytes());
-            match stays_behind(&child, &path) {
-                Behind::No => {}
-                Behind::Quietly => continue,
-                Behind::Told => {
-                    walked.left_behind.push(child);
-                    continue;
-                }
-            }
-            match entry(&path, &child) {
-                Ok(entry) => {
-                    if entry == Entry::Folder {
-                        folders.push((path, child.clone()));
-                    }
-                    walked.entries.insert(child, entry);
-                }
-                Err(problem) if filters.keeps(&child) => walked.problems.push(problem),
-                Err(_) => {}
-            }
+    // All folders of one depth at once.
+    while !folders.is_empty() {
+        let listed: Vec<Listed> = folders.par_iter().map(|(folder, name)| list(folder, name, filters)).collect();
+        folders.clear();
+        for Listed { entries, folders: below, left_behind, problems } in listed {
+            walked.entries.extend(entries);
+            walked.left_behind.extend(left_behind);
+            walked.problems.extend(problems);
+            folders.extend(below);
         }
     }
+    walked.left_behind.sort();
     walked
 }
 
-fn entry(path: &Path, name: &[u8]) -> Result<Entry, AdoptError> {
-    let metadata = path.symlink_metadata().map_err(|error| FsError::new("read", path, error))?;
+/// What is in one folder.
+#[derive(Default)]
+struct Listed {
+    entries: Vec<(Vec<u8>, Entry)>,
+    folders: Vec<(PathBuf, Vec<u8>)>,
+    left_behind: Vec<Vec<u8>>,
+    problems: Vec<AdoptError>,
+}
+
+fn list(folder: &Path, name: &[u8], filters: &Filters) -> Listed {
+    let mut listed = Listed::default();
+    let found = match fs::entries(folder) {
+        Ok(found) => found,
+        Err(error) => {
+            if name.is_empty() || filters.keeps(name) {
+                listed.problems.push(error.into());
+            }
+            return listed;
+        }
+    };
+    for found in found {
+        let path = found.path();
+        let mut child = name.to_owned();
+        if !child.is_empty() {
+            child.push(b'/');
+        }
+        child.extend_from_slice(found.file_name().as_bytes());
+        match stays_behind(&child, &path) {
+            Behind::No => {}
+            Behind::Quietly => continue,
+            Behind::Told => {
+                listed.left_behind.push(child);
+                continue;
+            }
+        }
+        match entry(&found, &path, &child) {
+            Ok(entry) => {
+                if entry == Entry::Folder {
+                    listed.folders.push((path, child.clone()));
+                }
+                listed.entries.push((child, entry));
+            }
+            Err(problem) if filters.keeps(&child) => listed.problems.push(problem),
+            Err(_) => {}
+        }
+    }
+    listed
+}
+
+fn entry(found: &DirEntry, path: &Path, name: &[u8]) -> Result<Entry, AdoptError> {
+    let metadata = found.metadata().map_err(|error| FsError::new("read", path, error))?;
     if metadata.is_dir() {
         return Ok(Entry::Folder);
     }

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of: recipes, environments, conda, the graph.
 
+mod buffer;
 mod cancel;
 mod causes;
 mod digest;
@@ -16,6 +17,7 @@ pub(crate) mod testing;
 mod threads;
 mod users;
 
+pub use buffer::with_buffer;
 pub use cancel::Cancel;
 pub use causes::with_causes;
 pub use digest::{Digest, DigestError};
@@ -25,5 +27,5 @@ pub use network::Network;
 pub use progress::{Meter, Progress};
 pub use stamps::Stamps;
 pub use table::Table;
-pub use threads::within;
+pub use threads::{both, within};
 pub use users::{User, is_mine, users_of};

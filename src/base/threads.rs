@@ -8,3 +8,8 @@ pub fn within<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
         Err(_) => work(),
     }
 }
+
+/// Does two things at once, and gives both results.
+pub fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(one, other)
+}

@@ -136,6 +136,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let beside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
     let mut unbundled = image::unbundle(&rt, bundle, beside.path())?;
     let image = &mut unbundled.image;
+    pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
     let variables = image::variables(&image.entries)?;
     let stated = stated::stated(&image.entries, Some(&unbundled.name), unbundled.platform)?;
     let mut request = PackRequest {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     archive::Format,
-    base::{Digest, Progress, fs},
+    base::{Digest, Progress, fs, within},
     image::{self, Bundled, Image, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
@@ -154,7 +154,7 @@ pub fn archived(
     // The files of a bundle matter only where there is a target to hold them against.
     let files = match request.format {
         PackAs::Bundle { .. } if environment.target.is_none() => None,
-        _ => Some(Files::of(context, environment, &records)?),
+        _ => Some(Files::of(context, environment, &records, request.threads)?),
     };
     // Before anything is sent anywhere.
     if let Some(files) = &files {
@@ -181,8 +181,13 @@ struct Files {
 }
 
 impl Files {
-    fn of(context: &Context, environment: &Environment, records: &[RepoDataRecord]) -> Result<Self, ExecError> {
-        let image = image::image(
+    fn of(
+        context: &Context,
+        environment: &Environment,
+        records: &[RepoDataRecord],
+        threads: u32,
+    ) -> Result<Self, ExecError> {
+        let mut image = image::image(
             &context.rt,
             &ImageRequest {
                 records,
@@ -194,6 +199,8 @@ impl Files {
                 network: context.settings.network,
             },
         )?;
+        let see = || pack::see(&mut image.entries, &image.placeholder, &image.foreign);
+        within(threads.max(1) as usize, see)?;
         let variables = image::variables(&image.entries)?;
         let stated = stated::stated(&image.entries, Some(&environment.name), context.workspace.platform)?;
         Ok(Self { image, variables, stated })

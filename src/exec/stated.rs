@@ -6,6 +6,7 @@ use rattler_conda_types::Subdir;
 
 use super::ExecError;
 use crate::{
+    base::both,
     export::{self, Contents, Format},
     needs::{self, Needs},
     tree::{Entries, Entry, File},
@@ -35,10 +36,9 @@ pub struct Stated {
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
 pub fn stated(entries: &Entries, name: Option<&str>, platform: Subdir) -> Result<Stated, ExecError> {
-    Ok(Stated {
-        lists: lists(contents(entries, name.unwrap_or(UNNAMED), platform)?)?,
-        needs: needs::of_entries(entries)?,
-    })
+    let lists = || lists(contents(entries, name.unwrap_or(UNNAMED), platform)?);
+    let (lists, needs) = both(lists, || needs::of_entries(entries));
+    Ok(Stated { lists: lists?, needs: needs? })
 }
 
 /// The files that list what is in an archive of these packages.

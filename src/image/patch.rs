@@ -98,7 +98,7 @@ impl Workshop<'_> {
         let linked = linked.map_err(|error| with_causes(&error))?;
         let linked = linked.ok_or_else(|| "it is not in the package cache".to_owned())?;
         let path = self.folder.path().join(number);
-        let content = Content::Disk { path, size: linked.file_size, modified: EPOCH };
+        let content = Content::Disk { path, size: linked.file_size, modified: EPOCH, seen: None };
         Ok(Patched { content, sha256: Some(linked.sha256) })
     }
 }

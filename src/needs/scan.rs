@@ -122,6 +122,9 @@ fn ask_content(name: &[u8], content: &Content) -> Result<Told, NeedsError> {
         content.open()?.read_to_end(&mut bytes).map_err(fail)?;
         return read(name, &bytes);
     }
+    if content.seen().is_some_and(|it| !it.is_elf()) {
+        return Ok(Told::Nothing);
+    }
     let mut inner = content;
     while let Content::Spliced { inner: next, .. } = inner {
         inner = next;

@@ -35,7 +35,10 @@ pub(super) fn settle(entries: &mut Entries, relocation: &Relocation) -> Result<V
             continue;
         };
         let size = source.content.size();
-        let header = header(path).map_err(|error| FsError::new("read", path, error))?;
+        let header = match file.content.seen() {
+            Some(seen) => header(seen.beginning()),
+            None => read_header(path).map_err(|error| FsError::new("read", path, error))?,
+        };
         // The header holds the lower 32 bits of either number.
         if header == Some((modified as u32, size as u32)) {
             times.insert(source_name, modified);
@@ -70,14 +73,18 @@ pub(super) fn source_of(name: &[u8]) -> Option<Vec<u8>> {
     Some([folder, module, b".py"].concat())
 }
 
-/// The source's time and size that a timestamp-based bytecode file names.
-fn header(path: &std::path::Path) -> io::Result<Option<(u32, u32)>> {
+fn read_header(path: &std::path::Path) -> io::Result<Option<(u32, u32)>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(16).read_to_end(&mut bytes)?;
+    Ok(header(&bytes))
+}
+
+/// The source's time and size that a timestamp-based bytecode file names.
+fn header(bytes: &[u8]) -> Option<(u32, u32)> {
     let word = |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
     match (word(4), word(8), word(12)) {
-        (Some(0), Some(time), Some(size)) => Ok(Some((time, size))),
-        _ => Ok(None),
+        (Some(0), Some(time), Some(size)) => Some((time, size)),
+        _ => None,
     }
 }
 

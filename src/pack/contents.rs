@@ -98,6 +98,15 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
     Ok((entries, digests))
 }
 
+/// Reads what has no other prefix in it than on disk, and notes what is seen: whoever asks later what the files hold, as
+/// [`pack()`](super::pack()) with the same placeholder and folders, need not read them again.
+///
+/// # Errors
+/// When a file cannot be read, or changed meanwhile.
+pub fn see(entries: &mut Entries, placeholder: &str, foreign: &[PathBuf]) -> Result<(), PackError> {
+    Ok(tree::see(entries, &Needles::new(placeholder.as_bytes(), &spellings(foreign)))?)
+}
+
 /// Notes where the placeholder stands. Not in bytecode, whose strings carry their length: Python corrects the path inside
 /// when it imports the module. Nor in `conda-unpack`, which searches for it and must go on to do so.
 fn note(entries: &Entries, looks: &BTreeMap<Vec<u8>, Look>, relocation: &mut Relocation) {
@@ -169,6 +178,9 @@ fn quote_interpreters(entries: &mut Entries, placeholder: &str) -> Result<(), Pa
     let placeholder = placeholder.as_bytes();
     for entry in entries.values_mut() {
         let Entry::File(File { content, executable: true, .. }) = entry else { continue };
+        if content.seen().is_some_and(|it| !it.beginning().starts_with(b"#!")) {
+            continue;
+        }
         let mut beginning = Vec::new();
         let mut reader = content.open()?;
         let length = shebang::beginning(placeholder) as u64;

@@ -8,6 +8,7 @@
 
 mod bytecode;
 mod contents;
+mod early;
 mod error;
 mod records;
 mod request;
@@ -21,6 +22,7 @@ mod staging;
 pub(crate) mod tests;
 mod write;
 
+pub use contents::see;
 pub use error::PackError;
 pub use request::{PackRequest, Packed, Prepared, contents, pack, prepare, update_name};
 pub use staging::{of_prefix, stays_behind};

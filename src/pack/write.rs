@@ -9,7 +9,7 @@ use std::{
 
 use rattler_digest::{Sha256, digest::Digest as _};
 
-use super::{error::PackError, request::PackRequest};
+use super::{early::Early, error::PackError, request::PackRequest};
 use crate::{
     archive::{self, FileMeta, Format, Options, Output, Parts, Sink, SinkError},
     base::{Cancel, Digest, FsError, Meter, Scratch, fs},
@@ -60,7 +60,7 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
         }
         None => {
             let file = OsFile::create(&beside).map_err(fail)?;
-            let mut out = Hashed::new(file);
+            let mut out = Hashed::new(Early::new(file).map_err(fail)?);
             out.write_all(&beginning).map_err(fail)?;
             fill(
                 entries,
@@ -69,11 +69,13 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
             )?;
             if request.format == Format::SelfExtracting {
                 // Whoever may read it may run it, as `sh FILE` could anyway.
-                let mode = out.inner.metadata().map_err(fail)?.permissions().mode();
-                out.inner.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2)).map_err(fail)?;
+                let file = out.inner.file();
+                let mode = file.metadata().map_err(fail)?.permissions().mode();
+                file.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2)).map_err(fail)?;
             }
-            out.inner.sync_all().map_err(fail)?;
-            vec![if out.rewritten { sums(&beside)? } else { out.piece(&beside) }]
+            let (rewritten, (file, piece)) = (out.rewritten, out.piece(&beside));
+            file.finish().map_err(fail)?;
+            vec![if rewritten { sums(&beside)? } else { piece }]
         }
     };
     // At no moment may an old checksum stand beside the new archive.
@@ -213,7 +215,7 @@ fn sums(path: &Path) -> Result<Piece, FsError> {
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match file.read(&mut buffer).map_err(fail)? {
-            0 => return Ok(hashed.piece(path)),
+            0 => return Ok(hashed.piece(path).1),
             read => hashed.write_all(&buffer[..read]).map_err(fail)?,
         }
     }
@@ -234,9 +236,10 @@ impl<W> Hashed<W> {
         Self { inner, bytes: 0, sha256: Sha256::new(), blake3: blake3::Hasher::new(), rewritten: false }
     }
 
-    fn piece(self, path: &Path) -> Piece {
+    /// What it wrote to, and what that holds now.
+    fn piece(self, path: &Path) -> (W, Piece) {
         let sha256 = hex::encode(self.sha256.finalize());
-        Piece { path: path.to_owned(), bytes: self.bytes, sha256, digest: self.blake3.into() }
+        (self.inner, Piece { path: path.to_owned(), bytes: self.bytes, sha256, digest: self.blake3.into() })
     }
 }
 

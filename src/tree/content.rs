@@ -4,9 +4,13 @@ use std::{
     fs::File as OsFile,
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::splice::{Splicer, Splices};
+use super::{
+    seen::Seen,
+    splice::{Splicer, Splices},
+};
 use crate::base::FsError;
 
 /// Where a file's bytes come from.
@@ -20,6 +24,8 @@ pub enum Content {
         size: u64,
         /// When it was changed, in seconds since 1970.
         modified: u64,
+        /// What is known of it, when it was read whole since.
+        seen: Option<Arc<Seen>>,
     },
     /// Another content with another prefix in it.
     Spliced {
@@ -54,6 +60,24 @@ impl Content {
             Self::Disk { path, .. } => Some(path),
             Self::Spliced { inner, .. } => inner.path(),
             Self::Made(_) => None,
+        }
+    }
+
+    /// What is known of the file on disk from which the bytes come; with another prefix in it, other bytes come of it.
+    pub fn seen(&self) -> Option<&Seen> {
+        match self {
+            Self::Disk { seen, .. } => seen.as_deref(),
+            Self::Spliced { inner, .. } => inner.seen(),
+            Self::Made(_) => None,
+        }
+    }
+
+    /// Notes what was found out about the file on disk from which the bytes come.
+    pub fn note(&mut self, what: Seen) {
+        match self {
+            Self::Disk { seen, .. } => *seen = Some(Arc::new(what)),
+            Self::Spliced { inner, .. } => inner.note(what),
+            Self::Made(_) => {}
         }
     }
 
@@ -128,7 +152,7 @@ mod tests {
     fn a_file_that_grew_or_shrank_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
-        let content = Content::Disk { path: path.clone(), size: 5, modified: 0 };
+        let content = Content::Disk { path: path.clone(), size: 5, modified: 0, seen: None };
         for (bytes, good) in [("12345", true), ("1234", false), ("123456", false)] {
             fs::write(&path, bytes).unwrap();
             let mut read = Vec::new();

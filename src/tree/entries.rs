@@ -46,8 +46,8 @@ impl File {
     /// A file on disk as it is.
     pub fn on_disk(path: PathBuf, metadata: &Metadata) -> Self {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let content =
-            Content::Disk { path, size: metadata.len(), modified: modified.map_or(0, |duration| duration.as_secs()) };
+        let modified = modified.map_or(0, |duration| duration.as_secs());
+        let content = Content::Disk { path, size: metadata.len(), modified, seen: None };
         Self { content, executable: metadata.mode() & 0o111 != 0, modified: EPOCH }
     }
 }

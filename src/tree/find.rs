@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use memchr::memmem::Finder;
 
 use super::place::{Places, Words};
+use crate::base::with_buffer;
 
 /// What was found in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,14 +36,22 @@ impl<'a> Needles<'a> {
         Self { placeholder: Finder::new(placeholder), others, longest }
     }
 
+    /// All texts that are looked for.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        [&self.placeholder].into_iter().chain(&self.others).map(Finder::needle)
+    }
+
     /// Reads everything, and shows each piece to `see` once, in order.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn look(&self, mut reader: impl Read, mut see: impl FnMut(&[u8])) -> io::Result<Found> {
+    pub fn look(&self, reader: impl Read, see: impl FnMut(&[u8])) -> io::Result<Found> {
+        with_buffer(PIECE + self.longest, |buffer| self.look_with(buffer, reader, see))
+    }
+
+    fn look_with(&self, buffer: &mut [u8], mut reader: impl Read, mut see: impl FnMut(&[u8])) -> io::Result<Found> {
         let mut strings = Strings::default();
         let mut found = Found::default();
-        let mut buffer = vec![0; PIECE + self.longest];
         // Where the window begins in the file, how much of it is filled, and how far it was searched.
         let (mut base, mut filled, mut searched) = (0u64, 0, 0);
         loop {

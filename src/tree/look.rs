@@ -1,6 +1,6 @@
-//! One pass over all files of a tree: digests, where the prefix stands, which are ELF.
+//! One pass over all files of a tree: digests, and where the prefix stands.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use rayon::prelude::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
@@ -10,6 +10,7 @@ use super::{
     error::TreeError,
     find::{Found, Needles},
     place::Places,
+    seen::Seeing,
 };
 use crate::base::Digest;
 
@@ -24,11 +25,10 @@ pub struct Look {
     pub places: Option<Places>,
     /// Whether one of the other texts stands in it.
     pub other: bool,
-    /// Whether it is a file that begins like an ELF file.
-    pub elf: bool,
 }
 
-/// Looks through the files and links that `which` selects, in parallel, and gives what they hold by their names.
+/// Looks through the files and links that `which` selects, in parallel, and gives what they hold by their names. Files of
+/// which all this is known already are not read.
 ///
 /// # Errors
 /// When a file cannot be read, or changed meanwhile.
@@ -49,11 +49,45 @@ pub fn look(
     selected.into_par_iter().with_max_len(8).map(one).collect()
 }
 
+/// Reads the files on disk whose prefix stays as it is, in parallel, and notes what is seen in them.
+///
+/// # Errors
+/// As for [`look`].
+pub fn see(entries: &mut Entries, needles: &Needles<'_>) -> Result<(), TreeError> {
+    let texts: Arc<[Vec<u8>]> = needles.texts().map(<[u8]>::to_vec).collect();
+    let mut files: Vec<&mut Content> = entries
+        .values_mut()
+        .filter_map(|entry| match entry {
+            Entry::File(File { content, .. }) if content.on_disk().is_some() => Some(content),
+            _ => None,
+        })
+        .collect();
+    files.sort_by_key(|content| std::cmp::Reverse(content.size()));
+    files.into_par_iter().with_max_len(8).try_for_each(|content| {
+        let mut seeing = Seeing::default();
+        let found = needles.look(content.open()?, |piece| seeing.see(piece));
+        let Found { places, other, .. } = found.map_err(|error| changed(content, error))?;
+        let absent = if places.is_none() && !other { Arc::clone(&texts) } else { [].into() };
+        content.note(seeing.done(absent));
+        Ok(())
+    })
+}
+
+/// What is known already, when it answers everything.
+fn known(content: &Content, needles: &Needles<'_>) -> Option<Look> {
+    content.on_disk()?;
+    let seen = content.seen().filter(|seen| needles.texts().all(|text| seen.lacks(text)))?;
+    Some(Look { digest: seen.digest, size: content.size(), places: None, other: false })
+}
+
 fn look_at(entry: &Entry, needles: &Needles<'_>) -> Result<Look, TreeError> {
+    if let Entry::File(File { content, .. }) = entry
+        && let Some(look) = known(content, needles)
+    {
+        return Ok(look);
+    }
     let mut hasher = blake3::Hasher::new();
-    let mut elf = None;
     let mut see = |piece: &[u8]| {
-        elf.get_or_insert_with(|| piece.starts_with(b"\x7fELF"));
         hasher.update(piece);
     };
     let Found { places, other, size } = match entry {
@@ -63,13 +97,40 @@ fn look_at(entry: &Entry, needles: &Needles<'_>) -> Result<Look, TreeError> {
             needles.look(content.open()?, &mut see).map_err(|error| changed(content, error))?
         }
     };
-    let elf = elf.unwrap_or(false) && matches!(entry, Entry::File(_));
-    Ok(Look { digest: hasher.into(), size, places, other, elf })
+    Ok(Look { digest: hasher.into(), size, places, other })
 }
 
 fn changed(content: &Content, error: io::Error) -> TreeError {
     match (error.kind(), content.path()) {
         (io::ErrorKind::InvalidData, Some(path)) => TreeError::Changed(path.to_owned()),
         _ => content.fault(error).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{look, see};
+    use crate::tree::{Needles, TreeError, list};
+
+    #[test]
+    fn what_was_seen_is_not_read_again_unless_something_else_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("plain", "nothing"), ("link", "/opt/held/lib"), ("other", "see /build/x")] {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let mut entries = list(folder.path(), |_| false).unwrap();
+        let others = [b"/build".to_vec()];
+        let needles = Needles::new(b"/opt/held", &others);
+        let before = look(&entries, &needles, |_| true).unwrap();
+        see(&mut entries, &needles).unwrap();
+        assert_eq!(look(&entries, &needles, |_| true).unwrap(), before);
+        assert!(before[&b"other"[..]].other && before[&b"link"[..]].places.is_some());
+
+        fs::remove_file(folder.path().join("plain")).unwrap();
+        assert_eq!(look(&entries, &needles, |_| true).unwrap(), before, "it is known");
+        let wider = Needles::new(b"/opt", &others);
+        assert!(matches!(look(&entries, &wider, |_| true), Err(TreeError::File(_))), "it has to be read");
     }
 }

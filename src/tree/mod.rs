@@ -14,6 +14,7 @@ mod head;
 mod look;
 mod place;
 mod placeholder;
+mod seen;
 mod splice;
 
 pub use content::{Content, Reader};
@@ -24,7 +25,10 @@ pub use head::{
     BINARY, COUNTS, Counts, DigestOf, Digests, FILES, FOLDER, FORMAT, HEAD, HEADER, Header, LINKS, MARKER, NEEDS, PART,
     PLACES, Relocation, TEXT,
 };
-pub use look::{Look, look};
+pub use look::{Look, look, see};
 pub use place::{Mode, Places, Words};
-pub use placeholder::{PLACEHOLDER_MAX, PLACEHOLDER_MIN, PrefixFault, is_placeholder, placeholder, prefix_fault};
+pub use placeholder::{
+    MARKS, PLACEHOLDER_MAX, PLACEHOLDER_MIN, PrefixFault, is_placeholder, placeholder, prefix_fault,
+};
+pub use seen::{Seeing, Seen};
 pub use splice::{Edit, Splicer, Splices, with_prefix};

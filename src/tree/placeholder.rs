@@ -8,6 +8,9 @@ pub const PLACEHOLDER_MAX: usize = 255;
 /// The shortest, in bytes: anything less could occur by chance.
 pub const PLACEHOLDER_MIN: usize = 8;
 
+/// Every text that [`placeholder`] gives begins with one of these.
+pub const MARKS: [&str; 2] = [HEAD, "/pLaCeHo"];
+
 const HEAD: &str = "/opt/envbuild_placehold";
 const TAIL: &str = "_placehold";
 /// Where there is no room for the beginning above, nothing that is likely to stand in a file.
@@ -74,7 +77,7 @@ pub fn prefix_fault(prefix: &Path, limit: usize) -> Option<PrefixFault> {
 mod tests {
     use std::path::Path;
 
-    use super::{PLACEHOLDER_MAX, PLACEHOLDER_MIN, is_placeholder, placeholder, prefix_fault};
+    use super::{MARKS, PLACEHOLDER_MAX, PLACEHOLDER_MIN, is_placeholder, placeholder, prefix_fault};
 
     #[test]
     fn placeholders_have_the_length_asked_for() {
@@ -82,6 +85,7 @@ mod tests {
             let text = placeholder(length);
             assert_eq!(text.len(), length);
             assert!(is_placeholder(&text), "{text}");
+            assert!(MARKS.iter().any(|mark| text.starts_with(mark)), "{text}");
         }
         assert_eq!(placeholder(1).len(), PLACEHOLDER_MIN);
         assert_eq!(placeholder(1000).len(), PLACEHOLDER_MAX);

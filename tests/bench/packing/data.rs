@@ -19,13 +19,17 @@ pub(crate) struct Data {
     pub(crate) prefix: PathBuf,
     /// How many processors there are.
     pub(crate) cores: u32,
+    pub(crate) files: u64,
+    /// The size of its files, in bytes.
+    pub(crate) bytes: u64,
 }
 
 impl Data {
     /// A prefix that is there.
     pub(crate) fn of(prefix: PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { prefix, cores: u32::try_from(cores).unwrap_or(1) }
+        let (files, bytes) = content(&prefix);
+        Self { prefix, cores: u32::try_from(cores).unwrap_or(1), files, bytes }
     }
 
     /// CPython from the base channel and wheels from pip's index, made once; says in one line why it cannot be had.
@@ -55,23 +59,28 @@ impl Data {
 
     /// What is in it, in one line.
     pub(crate) fn describe(&self) -> String {
-        let (mut files, mut bytes) = (0u64, 0u64);
-        let mut folders = vec![self.prefix.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let entry = entry.unwrap();
-                let metadata = entry.path().symlink_metadata().unwrap();
-                if metadata.is_dir() {
-                    folders.push(entry.path());
-                } else {
-                    files += 1;
-                    bytes += metadata.len();
-                }
+        let name = self.prefix.file_name().unwrap_or_default().to_string_lossy();
+        format!("`{name}`: {} files, {} MB", self.files, self.bytes / 1_000_000)
+    }
+}
+
+/// How many files a folder holds, and how many bytes they have.
+fn content(folder: &Path) -> (u64, u64) {
+    let (mut files, mut bytes) = (0, 0);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.path().symlink_metadata().unwrap();
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files += 1;
+                bytes += metadata.len();
             }
         }
-        let name = self.prefix.file_name().unwrap_or_default().to_string_lossy();
-        format!("`{name}`: {files} files, {} MB", bytes / 1_000_000)
     }
+    (files, bytes)
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
