@@ -143,7 +143,7 @@ impl Account<'_> {
         for (name, digest) in dist.files.iter().filter(|(name, _)| !name.ends_with(b".pyc")) {
             match (self.reads.get(name), digest) {
                 (None, _) if !self.entries.contains_key(name) => package.missing.push(text(name)),
-                (Some(read), Some(digest)) if urlsafe(&read.scan.sha256) != *digest.trim_end_matches('=') => {
+                (Some(read), Some(digest)) if !is_as_recorded(read, digest) => {
                     package.changed.push(Changed { file: text(name), by: None });
                 }
                 _ => {}
@@ -173,4 +173,12 @@ fn described(record: &PrefixRecord) -> Package {
         version: package.version.to_string(),
         ..Package::default()
     }
+}
+
+/// Whether a file is as a `RECORD` says: its digest, in base64. That of a script whose first line names the prefix was
+/// taken where the script was made, and says nothing when the environment has been cloned or unpacked since.
+fn is_as_recorded(Read { scan, fix, .. }: &Read, digest: &str) -> bool {
+    let line = || scan.beginning.starts_with(b"#!") && interpreter(&scan.beginning).is_some();
+    let names_prefix = || matches!(fix, Fix::Text(hits) if hits.iter().any(|hit| hit.at < 32));
+    urlsafe(&scan.sha256) == *digest.trim_end_matches('=') || (line() && names_prefix())
 }

@@ -11,6 +11,7 @@ mod editable;
 mod error;
 mod filter;
 mod links;
+mod placed;
 mod prefix;
 mod python;
 mod records;

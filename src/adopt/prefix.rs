@@ -16,7 +16,7 @@ use super::{
     editable::{self, Editables},
     error::{AdoptError, AdoptErrors},
     filter::{self, Filters},
-    links,
+    links, placed,
     python::{self, Dist},
     records::{self, Claims},
     relink,
@@ -128,6 +128,7 @@ pub fn adopt(prefix: &Path, options: &AdoptOptions) -> Result<Adopted, AdoptErro
 
 fn adopt_here(prefix: &Path, root: &Path, options: &AdoptOptions) -> Result<Adopted, Vec<AdoptError>> {
     let walk::Walked { mut entries, left_behind, mut problems } = walk::walk(root, &options.filters);
+    placed::settle(&mut entries);
     let excluded = filter::out_of(&entries, &options.filters);
     collect(&mut problems, filter::remove(&mut entries, &excluded));
     let packages = collect(&mut problems, records::read(&entries)).unwrap_or_default();
@@ -306,12 +307,18 @@ fn platform(packages: &[PrefixRecord], reads: &BTreeMap<Vec<u8>, Read>) -> Strin
     of_programs.map_or_else(here, str::to_owned)
 }
 
-/// The first word of the interpreter's line of a script, when it is a path.
+/// The first word of the interpreter's line of a script, when it is a path; in the long form, where it is in quotes, it
+/// may hold spaces.
 pub(super) fn interpreter(beginning: &[u8]) -> Option<&Path> {
     let line = beginning.strip_prefix(b"#!")?;
     let line = line.strip_prefix(b"/bin/sh\n'''exec' ").unwrap_or(line).trim_ascii_start();
-    let line = line.strip_prefix(b"\"").unwrap_or(line);
-    let end = line.iter().position(|byte| b" \t\n\"".contains(byte))?;
+    let (line, ends): (&[u8], &[u8]) = match line {
+        [b'"', path @ ..] => (path, b"\n\""),
+        // uv's quotes.
+        [b'\'', path @ ..] => (path, b"\n'"),
+        path => (path, b" \t\n"),
+    };
+    let end = line.iter().position(|byte| ends.contains(byte))?;
     let path = Path::new(OsStr::from_bytes(&line[..end]));
     path.is_absolute().then_some(path)
 }

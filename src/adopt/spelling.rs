@@ -3,15 +3,13 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
     io::Read as _,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use memchr::memmem;
-
+use super::prefix::interpreter;
 use crate::tree::{Content, Entries, Entry, File};
 
 /// How much of what stands before a text [`before`] has to see, in bytes.
@@ -31,7 +29,7 @@ impl Spellings {
         let mut all: BTreeSet<PathBuf> = BTreeSet::from([canonical.clone()]);
         all.extend(std::path::absolute(prefix).map(|it| it.components().collect::<PathBuf>()));
         let mut tried = BTreeSet::new();
-        for path in entries.iter().filter(|(name, _)| name.starts_with(b"bin/")).filter_map(|(_, it)| interpreter(it)) {
+        for path in entries.iter().filter(|(name, _)| name.starts_with(b"bin/")).filter_map(|(_, it)| above_bin(it)) {
             let same = || path.canonicalize().is_ok_and(|it| it == canonical);
             if tried.insert(path.clone()) && !all.contains(&path) && same() {
                 all.insert(path);
@@ -75,18 +73,13 @@ impl Spellings {
 }
 
 /// The folder above the `bin` in which the interpreter of a script lies.
-fn interpreter(entry: &Entry) -> Option<PathBuf> {
+fn above_bin(entry: &Entry) -> Option<PathBuf> {
     let Entry::File(File { content, executable: true, .. }) = entry else { return None };
     let Content::Disk { .. } = content else { return None };
     let mut beginning = Vec::new();
     content.open().ok()?.take(512).read_to_end(&mut beginning).ok()?;
-    let line = beginning.strip_prefix(b"#!")?;
-    let line = line.strip_prefix(b"/bin/sh\n'''exec' ").unwrap_or(line);
-    let line = line.trim_ascii_start();
-    let line = line.strip_prefix(b"\"").unwrap_or(line);
-    let at = memmem::find(line, b"/bin/")?;
-    let path = Path::new(OsStr::from_bytes(&line[..at]));
-    (path.is_absolute() && !line[..at].contains(&b'\n')).then(|| path.to_owned())
+    let bin = interpreter(&beginning)?.parent().filter(|it| it.ends_with("bin"))?;
+    bin.parent().map(Path::to_owned)
 }
 
 /// What stands before a text that may be the prefix.

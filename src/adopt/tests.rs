@@ -200,6 +200,44 @@ fn changed_files_and_files_of_nobody_keep_what_they_have() {
 }
 
 #[test]
+fn conda_names_files_of_pure_python_packages_as_the_package_has_them() {
+    let placeholder = "/opt/placeholder/of/a/package/with/forty/x";
+    let mut prefix = Prefix::new();
+    prefix.file("pure", "lib/python3.13t/site-packages/pure/a.py", b"import pure\n", None);
+    prefix.file("pure", "lib/python3.13t/site-packages/pure/b.py", b"import b\n", None);
+    prefix.file("pure", "bin/tool", format!("#!{placeholder}/bin/python\n").as_bytes(), Some((placeholder, false)));
+    prefix.adopt(&AdoptOptions::default());
+    let record = prefix.path().join("conda-meta/pure-1-0.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    value["noarch"] = "python".into();
+    for (entry, name) in
+        ["site-packages/pure/a.py", "site-packages/pure/b.py", "python-scripts/tool"].iter().enumerate()
+    {
+        value["paths_data"]["paths"][entry]["_path"] = (*name).into();
+    }
+    fs::write(&record, value.to_string()).unwrap();
+    prefix.write("lib/python3.13t/site-packages/pure/b.py", "import changed\n");
+
+    let options = AdoptOptions {
+        filters: super::Filters::new(&[super::Filter::Exclude("*/a.py".to_owned())]).unwrap(),
+        ..AdoptOptions::default()
+    };
+    for options in [AdoptOptions::default(), options] {
+        let adopted = adopt(&prefix.path(), &options).unwrap();
+        let pure = &adopted.report.conda[0];
+        assert_eq!((pure.missing.len(), adopted.report.unmanaged), (0, 0), "{:?}", adopted.report);
+        let changed: Vec<_> = pure.changed.iter().map(|it| it.file.as_str()).collect();
+        assert_eq!(changed, ["lib/python3.13t/site-packages/pure/b.py"]);
+        assert!(!String::from_utf8(content(&adopted, "bin/tool")).unwrap().contains(&prefix.text()));
+        let record = String::from_utf8(content(&adopted, "conda-meta/pure-1-0.json")).unwrap();
+        assert_eq!(
+            record.contains("a.py"),
+            adopted.entries.contains_key(&b"lib/python3.13t/site-packages/pure/a.py"[..])
+        );
+    }
+}
+
+#[test]
 fn a_long_placeholder_gives_scripts_their_long_form() {
     let long = format!("/{}", "h".repeat(200));
     let mut prefix = Prefix::new();
@@ -296,10 +334,42 @@ fn packages_in_editable_mode_are_refused_left_out_or_brought_along() {
 }
 
 #[test]
+fn scripts_that_pip_has_made_are_whole_wherever_the_environment_has_been_moved() {
+    let prefix = Prefix::new();
+    let dist = "lib/python3.11/site-packages/tool-1.dist-info";
+    prefix.write(&format!("{dist}/METADATA"), "Metadata-Version: 2.1\nName: tool\nVersion: 1\n");
+    prefix.write("bin/tool", format!("#!{}/bin/python\nimport tool\n", prefix.text()));
+    prefix.write("bin/data", format!("{}\n", prefix.text()));
+    let lines = ["../../../bin/tool", "../../../bin/data"].map(|it| format!("{it},sha256=of_another_prefix,9\n"));
+    prefix.write(&format!("{dist}/RECORD"), lines.concat());
+    prefix.write("conda-meta/history", "");
+    let report = prefix.adopt(&AdoptOptions::default()).report;
+    let changed: Vec<_> = report.pip[0].changed.iter().map(|it| it.file.as_str()).collect();
+    assert_eq!(changed, ["bin/data"]);
+}
+
+#[test]
+fn interpreters_may_have_spaces_where_they_are_in_quotes() {
+    let is = |text: &str, expected: &str| {
+        assert_eq!(super::prefix::interpreter(text.as_bytes()), Some(Path::new(expected)), "{text}");
+    };
+    is("#! /opt/e/bin/python -s\n", "/opt/e/bin/python");
+    is("#!/bin/sh\n'''exec' \"/opt/an e/bin/python\" -s \"$0\" \"$@\" #'''\n", "/opt/an e/bin/python");
+    is("#!/bin/sh\n'''exec' '/opt/an e/bin/python' \"$0\" \"$@\"\n' '''\n", "/opt/an e/bin/python");
+}
+
+#[test]
 fn what_belongs_to_the_machine_stays_behind() {
     let prefix = Prefix::new();
-    for name in ["pkgs/urls.txt", "envs/x/conda-meta/history", ".cache/x", ".trash/x", "lib/x.so.c~", "conda-meta/pixi"]
-    {
+    for name in [
+        "pkgs/urls.txt",
+        "envs/x/conda-meta/history",
+        ".cache/x",
+        ".trash/x",
+        "lib/x.so.c~",
+        "conda-meta/pixi",
+        "conda-meta/created_at",
+    ] {
         prefix.write(name, "x");
     }
     prefix.write("conda-meta/history", "==> 2026-01-01 <==\n");

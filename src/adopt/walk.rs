@@ -116,9 +116,9 @@ enum Behind {
     Told,
 }
 
-/// Locks, markers, trash and caches belong to the prefix in which the installer ran. The history holds dates, and our
-/// own folder, when there is one, is that of an archive from which the prefix came. conda writes `.guard`; mamba and
-/// conda what ends in `.c~`, `.conda_trash` and `.mamba_trash`; pixi the manifest's place.
+/// Locks, markers, trash and caches belong to the prefix in which the installer ran. The history holds dates, and so
+/// does `created_at`; our own folder, when there is one, is that of an archive from which the prefix came. conda writes
+/// `.guard`; mamba and conda what ends in `.c~`, `.conda_trash` and `.mamba_trash`; pixi the manifest's place.
 fn stays_behind(name: &[u8], path: &Path) -> Behind {
     let ours = |name: &[u8]| name.starts_with(b".envbuild");
     match name {
@@ -128,6 +128,7 @@ fn stays_behind(name: &[u8], path: &Path) -> Behind {
         | b".lock"
         | b"conda-meta/.guard"
         | b"conda-meta/history"
+        | b"conda-meta/created_at"
         | b"conda-meta/envbuild"
         | b"conda-meta/.lock" => return Behind::Quietly,
         b"pkgs" if is_package_cache(path) => return Behind::Told,

@@ -91,6 +91,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let write = || -> io::Result<()> {
         let mut file = new_beside(folder)?;
         file.write_all(bytes)?;
+        file.as_file().sync_all()?;
         place(file, path)
     };
     write().map_err(|source| FsError::new("write", path, source))
@@ -107,9 +108,26 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<(), FsError> {
     let mut copy = || -> io::Result<()> {
         let mut file = new_beside(folder)?;
         io::copy(&mut source, &mut file)?;
+        file.as_file().sync_all()?;
         place(file, to)
     };
     copy().map_err(|error| FsError::new("write", to, error))
+}
+
+/// Writes a file beside the one that it replaces, gives it the other's mode and renames it. It is not synced: this is for
+/// what can be made again.
+///
+/// # Errors
+/// When a step fails, or there is no file to replace; nothing is left behind then.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let write = || -> io::Result<()> {
+        let mode = path.metadata()?.permissions();
+        let mut file = new_beside(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(bytes)?;
+        file.as_file().set_permissions(mode)?;
+        place(file, path)
+    };
+    write().map_err(|source| FsError::new("write", path, source))
 }
 
 /// The prefix of every temporary file and folder that this program makes, so that a sweep knows its own.
@@ -123,8 +141,7 @@ fn new_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 /// Gives a file that is written its name. The rename goes through libc, where the tests can stand in its way; the
 /// library's own does not. A file that cannot be renamed is removed.
 fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    let (file, beside) = file.into_parts();
-    file.sync_all()?;
+    let (_, beside) = file.into_parts();
     std::fs::rename(&beside, path)?;
     beside.keep().map_err(|error| error.error)?;
     Ok(())

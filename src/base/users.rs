@@ -58,7 +58,7 @@ fn places_of(process: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+    use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
     use super::users_of;
 
@@ -79,7 +79,11 @@ mod tests {
         assert!(users_of(&folders).is_empty());
 
         let mut working = Command::new(sleep).arg("1000").current_dir(&work).spawn().unwrap();
-        let mut running = Command::new(program.join("sleep")).arg("1000").spawn().unwrap();
+        // For a moment, what another test starts may hold the copy open for writing.
+        let start = || Command::new(program.join("sleep")).arg("1000").spawn();
+        let is_busy =
+            |it: &std::io::Result<_>| matches!(it, Err(error) if error.kind() == ErrorKind::ExecutableFileBusy);
+        let mut running = std::iter::repeat_with(start).take(10_000).find(|it| !is_busy(it)).unwrap().unwrap();
         let used = users_of(&folders);
         let by: Vec<_> = used.iter().map(|(folder, user)| (folder.clone(), user.process)).collect();
         for child in [&mut working, &mut running] {

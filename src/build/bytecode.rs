@@ -5,6 +5,8 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -13,18 +15,22 @@ use rattler_build::metadata::Output;
 use rattler_build_types::glob::GlobVec;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use crate::base::{FsError, fs};
+use crate::{
+    base::{FsError, fs},
+    bytecode::settle,
+};
 
-/// Compiles the files that it reads the names of. The hash in the compiled file is never compared with the source: the
+/// Compiles the files that it reads the names of, and writes the names of what it made, each ended by a NUL. The hash in the compiled file is never compared with the source: the
 /// times of files mean nothing in a package, and comparing would read every source at every start.
 const COMPILE: &str = "\
-import py_compile, sys
+import os, py_compile, sys
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
 for name in sys.stdin.read().split('\\0'):
     try:
-        py_compile.compile(name, dfile=name, doraise=True, invalidation_mode=mode)
+        made = py_compile.compile(name, dfile=name, doraise=True, invalidation_mode=mode)
+        sys.stdout.buffer.write(os.fsencode(made) + b'\\0')
     except Exception as error:
-        print(f'{name} is not compiled: {error}')
+        print(f'{name} is not compiled: {error}', file=sys.stderr)
 ";
 
 /// Compiles what is in the prefix and was not `installed`, and keeps the library from doing it. Files that do not compile
@@ -50,7 +56,6 @@ pub(super) async fn compile(output: &mut Output, installed: &HashSet<PathBuf>) -
     if names.is_empty() {
         return Ok(());
     }
-    // One process in a fixed order: the bytes of a compiled file depend on what was compiled before it.
     names.sort();
     tracing::info!("compiling {} Python files", names.len());
     let fail = |source| FsError::new("run", &python, source);
@@ -68,12 +73,11 @@ pub(super) async fn compile(output: &mut Output, installed: &HashSet<PathBuf>) -
     input.write_all(names.join("\0").as_bytes()).await.map_err(fail)?;
     drop(input);
     let done = child.wait_with_output().await.map_err(fail)?;
-    for text in [done.stdout, done.stderr] {
-        for line in String::from_utf8_lossy(&text).lines() {
-            tracing::info!("{line}");
-        }
+    for line in String::from_utf8_lossy(&done.stderr).lines() {
+        tracing::info!("{line}");
     }
-    Ok(())
+    let made = done.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    made.map(|name| settle(&prefix.join(OsStr::from_bytes(name)))).collect()
 }
 
 fn is_module(name: &Path) -> bool {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::pack_args::PackArgs;
+use super::{pack_args::PackArgs, values};
 
 /// Builds conda environments the way make builds programs: only what is out of date.
 #[derive(Debug, Parser)]
@@ -281,7 +281,7 @@ pub(super) struct RestoreArgs {
     #[arg(value_name = "DIR")]
     pub(super) folder: PathBuf,
     /// Where to: a folder that does not exist yet, or is empty
-    #[arg(short, long, value_name = "PREFIX")]
+    #[arg(short, long, value_name = "PREFIX", value_parser = values::new_prefix())]
     pub(super) prefix: PathBuf,
     /// Try this way only (default: the first that this machine allows, in this order)
     #[arg(long, value_enum)]
@@ -310,7 +310,7 @@ pub(super) struct CloneArgs {
     #[arg(value_name = "ENV|PREFIX")]
     pub(super) what: PathBuf,
     /// Where to: a folder that does not exist yet, or is empty
-    #[arg(short, long, value_name = "PREFIX")]
+    #[arg(short, long, value_name = "PREFIX", value_parser = values::new_prefix())]
     pub(super) prefix: PathBuf,
     /// Share nothing: give each file bytes of its own
     #[arg(long)]
@@ -339,7 +339,7 @@ pub(super) struct UnpackArgs {
     #[arg(value_name = "ARCHIVE", requires = "prefix")]
     pub(super) archive: Option<PathBuf>,
     /// Where to: a folder that does not exist yet, or is empty; for an update, the environment
-    #[arg(short, long, value_name = "PREFIX", requires = "archive")]
+    #[arg(short, long, value_name = "PREFIX", requires = "archive", value_parser = values::new_prefix())]
     pub(super) prefix: Option<PathBuf>,
     /// Unpack an environment that is for another platform or a newer glibc
     #[arg(long, requires = "archive")]

@@ -12,6 +12,7 @@ mod patterns;
 mod project;
 mod signals;
 mod ui;
+mod values;
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path, process::ExitCode};
 

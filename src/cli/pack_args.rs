@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{args::RunArgs, patterns::Patterns};
+use super::{args::RunArgs, patterns::Patterns, values};
 
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("one").args(["prefix", "output", "since"]).multiple(true))]
@@ -28,13 +28,14 @@ pub(super) struct PackArgs {
     #[arg(long, value_name = "N", requires = "one")]
     pub(super) level: Option<i32>,
     /// Put everything into this folder of the archive
-    #[arg(long, value_name = "DIR", requires = "one", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "DIR", requires = "one", default_value = "", hide_default_value = true,
+          value_parser = values::arcroot)]
     pub(super) arcroot: String,
     /// Write this absolute path into the files, so that the environment can be mounted or unpacked there and used as it is
-    #[arg(long, value_name = "PATH", requires = "one")]
+    #[arg(long, value_name = "PATH", requires = "one", value_parser = values::dest_prefix)]
     pub(super) dest_prefix: Option<String>,
     /// Cut the archive into parts of this size, such as 2G: FILE.000, FILE.001 and so on
-    #[arg(long, value_name = "SIZE", requires = "one", value_parser = size)]
+    #[arg(long, value_name = "SIZE", requires = "one", value_parser = values::size)]
     pub(super) split: Option<u64>,
     /// Fail when the environment needs something that this target does not have, as `check` does
     #[arg(long, value_name = "NAME", requires = "prefix")]
@@ -51,9 +52,4 @@ pub(super) struct PackArgs {
     /// PREFIX
     #[arg(long, requires = "prefix")]
     pub(super) short_prefix: bool,
-}
-
-/// A number of bytes, with a unit or without.
-fn size(text: &str) -> Result<u64, String> {
-    crate::manifest::bytes(text).ok_or_else(|| "it is a whole number with K, M, G or T after it, as in 2G".to_owned())
 }

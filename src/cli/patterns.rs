@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use super::values;
 use crate::adopt::Filter;
 
 /// The patterns of both options, as they stand on the command line.
@@ -23,7 +24,8 @@ const OPTIONS: [Described; 2] = [
 impl Args for Patterns {
     fn augment_args(command: Command) -> Command {
         let option = |(name, help, _): Described| {
-            Arg::new(name).long(name).value_name("GLOB").help(help).action(ArgAction::Append).requires("prefix")
+            let option = Arg::new(name).long(name).value_name("GLOB").help(help).value_parser(values::pattern);
+            option.action(ArgAction::Append).requires("prefix")
         };
         command.args(OPTIONS.map(option))
     }

@@ -43,12 +43,19 @@ pub(super) enum UsageError {
         help("name an environment of the project, the folder of an installed one, or an archive in dist/")
     )]
     NoEnvironment(PathBuf),
+    /// An archive that holds a part of an environment.
+    #[error("`{}` is an update: it holds only what another environment does not have", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::update),
+        help("name the environment to which it was applied, or an archive that was made without --since")
+    )]
+    Update(PathBuf),
     /// An environment without a prefix.
     #[error("`{0}` is not installed yet")]
     #[diagnostic(code(envbuild::cli::not_installed), help("run `envbuild install {0}`"))]
     NotInstalled(String),
     /// A target that no table declares, or that says something that no machine has.
-    #[error("there is no target `{target}`: {reason}")]
+    #[error("invalid value '{target}' for '--target': {reason}")]
     #[diagnostic(code(envbuild::cli::unknown_target), help("{help}"))]
     UnknownTarget {
         /// What was typed.
@@ -59,7 +66,7 @@ pub(super) enum UsageError {
         help: String,
     },
     /// A file's name does not say what archive it is to be.
-    #[error("the name `{}` does not say what kind of archive it is to be", .0.display())]
+    #[error("invalid value '{}' for '--output <FILE>': it does not say what kind of archive it is to be", .0.display())]
     #[diagnostic(
         code(envbuild::cli::ending),
         help(
@@ -90,12 +97,12 @@ pub(super) enum UsageError {
         help("choose another format, or name an environment of the project instead of -p PREFIX")
     )]
     NotLocked,
-    /// A place for an archive that is no absolute path.
-    #[error("`{0}` is not an absolute path in its shortest spelling")]
-    #[diagnostic(code(envbuild::cli::dest_prefix), help("as `/opt/env`: no `.`, `..`, `//`, nor `/` at the end"))]
-    DestPrefix(String),
+    /// A folder that is to be cut into parts.
+    #[error("'--split <SIZE>' cannot be used with '--output {}': a folder is no file", .0.display())]
+    #[diagnostic(code(envbuild::cli::split), help("name a file with -o, as `env.tar.zst`"))]
+    Split(PathBuf),
     /// A level that a format does not have.
-    #[error("{format} has no level {level}")]
+    #[error("invalid value '{level}' for '--level <N>': {format} has no such level")]
     #[diagnostic(code(envbuild::cli::level), help("its levels: {levels}"))]
     Level {
         /// What was asked for.
@@ -104,6 +111,18 @@ pub(super) enum UsageError {
         format: &'static str,
         /// What there is.
         levels: String,
+    },
+    /// A file that an option names is not there.
+    #[error("invalid value '{}' for '{option}': it is not there", .path.display())]
+    #[diagnostic(
+        code(envbuild::cli::no_file),
+        help("a relative path is taken from the current folder, or from that of -C")
+    )]
+    NoFile {
+        /// The option, as `--help` writes it.
+        option: &'static str,
+        /// What it names.
+        path: PathBuf,
     },
     /// A folder that is not there.
     #[error("`{}` is not a folder", .0.display())]
@@ -140,6 +159,13 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
         },
     )?;
     Ok(Project { workspace, configuration, stamps })
+}
+
+/// The folders of the project here and of the one in which a prefix lies: their local channels are nobody else's.
+pub(super) fn own_places(global: &Global, prefix: &Path) -> Vec<PathBuf> {
+    let prefix = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
+    let around = prefix.ancestors().find(|it| it.join("project.toml").is_file()).map(Path::to_owned);
+    find(global).ok().into_iter().chain(around).collect()
 }
 
 /// The folder of the nearest project.toml, here or above, without symbolic links in it.

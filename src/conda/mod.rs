@@ -25,6 +25,6 @@ pub use amend::{Amendment, amend, each_file};
 pub use compare::{Difference, How, compare};
 pub use content::sealed_content;
 pub use error::CondaError;
-pub use location::{public_channel, public_url, without_secrets};
+pub use location::{is_below, is_placeless, public_channel, public_url, without_secrets};
 pub use name::provisional;
 pub use seal::{Sealed, seal};

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -40,6 +40,8 @@ pub struct BackupRequest<'a> {
     pub test: Option<&'a Path>,
     /// What becomes of editable installs.
     pub editables: Editables,
+    /// Folders whose channels are nobody else's: the archive names them without their place.
+    pub own: &'a [PathBuf],
 }
 
 /// Where a backup is until it is whole.
@@ -62,7 +64,7 @@ pub struct Saved {
 /// # Errors
 /// When there is something in the folder, or the prefix cannot be read or packed. Nothing is left behind.
 pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, ExecError> {
-    let BackupRequest { prefix, folder, test, editables } = *request;
+    let BackupRequest { prefix, folder, test, editables, .. } = *request;
     if fs::list(folder).map_or_else(|_| folder.symlink_metadata().is_ok(), |entries| !entries.is_empty()) {
         return Err(BackupError::Occupied(folder.to_owned()).into());
     }
@@ -79,7 +81,8 @@ pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, E
         ..AdoptOptions::default()
     };
     let adopted = adopt::adopt(prefix, &options)?;
-    let contents = export::of_prefix(prefix)?;
+    let mut contents = export::of_prefix(prefix)?;
+    contents.forget_places_below(&[]);
     let mut warnings = lists(&contents, &inside)?;
     let unfixable = adopted.report.unfixable.iter();
     warnings.extend(unfixable.map(|it| format!("`{}` names its prefix in a way that cannot be changed", it.file)));
@@ -92,7 +95,7 @@ pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, E
         System::here(contents.platform.as_str(), virtual_packages, compilers(means.environment), contents.channels());
     backup::write_json(&inside.join(backup::SYSTEM), &system)?;
     let archive = inside.join(backup::ARCHIVE);
-    pack(means, prefix, adopted, contents.platform, &archive)?;
+    pack(means, request, adopted, contents.platform, &archive)?;
     let bytes = fs::size(&archive);
     let drill = drill(means, scratch.path(), contents.platform, test)?;
     backup::write_json(&inside.join(backup::DRILL), &drill)?;
@@ -142,17 +145,24 @@ fn records(adopted: &Adopted, contents: &Contents, folder: &Path) -> Result<(), 
     Ok(lock::write(&folder.join(backup::LOCK), &BTreeMap::from([(contents.name.clone(), locked)]), &[])?)
 }
 
-fn pack(means: &Means<'_>, prefix: &Path, adopted: Adopted, platform: Subdir, archive: &Path) -> Result<(), ExecError> {
-    let given = Header::of_environment(prefix)?.and_then(|it| it.name);
-    let stated = stated(&adopted.entries, given.as_deref(), platform)?;
+fn pack(
+    means: &Means<'_>,
+    request: &BackupRequest<'_>,
+    adopted: Adopted,
+    platform: Subdir,
+    archive: &Path,
+) -> Result<(), ExecError> {
+    let given = Header::of_environment(request.prefix)?.and_then(|it| it.name);
+    let stated = stated(&adopted.entries, given.as_deref(), platform, request.own)?;
     let needs = stated.needs.to_bytes();
-    let variables = adopted.variables(install::variables(prefix)?);
+    let variables = adopted.variables(install::variables(request.prefix)?);
     let Adopted { entries, placeholder, platform, .. } = adopted;
     let packed = pack::pack(PackRequest {
         entries,
         placeholder: &placeholder,
         dest_prefix: None,
         foreign: &[],
+        own: request.own,
         needs: &needs,
         more: &stated.lists,
         since: None,

@@ -38,7 +38,8 @@ pub(super) fn bundle(
     folder: bool,
 ) -> Result<Option<Bundled>, ExecError> {
     // As the archive of this lock has them.
-    let lists = stated::lists(contents_of(context, environment, records))?;
+    let own = context.own_places();
+    let lists = stated::lists(contents_of(context, environment, records), &own)?;
     let records = pkgcache::with_hashes(records)?;
     let packages = archives(context, &records)?;
     let request = BundleRequest {
@@ -47,6 +48,7 @@ pub(super) fn bundle(
         name: &environment.name,
         platform: context.workspace.platform,
         lock: &lock_of(context, environment, &records)?,
+        own: &own,
         lists: &lists,
         goal,
         folder,
@@ -138,13 +140,14 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let image = &mut unbundled.image;
     pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, Some(&unbundled.name), unbundled.platform)?;
+    let stated = stated::stated(&image.entries, Some(&unbundled.name), unbundled.platform, &[])?;
     let mut request = PackRequest {
         since: None,
         entries: std::mem::take(&mut image.entries),
         placeholder: &image.placeholder,
         dest_prefix: Some(name),
         foreign: &image.foreign,
+        own: &[],
         needs: &stated.needs.to_bytes(),
         more: &stated.lists,
         archive: &prefix,

@@ -14,6 +14,7 @@ use crate::{
     backup::{self, Copied, CopyRequest, Sharing},
     base::{FsError, Scratch, fs},
     tree::{self, Content, Entries, Entry, Needles, PrefixFault, prefix_fault, with_prefix},
+    unpack::{self, Transplanted, UnpackError, VerifyRequest},
 };
 
 /// A copy that was made.
@@ -31,6 +32,9 @@ pub struct Cloned {
 /// has them, else by hard links, but only such files as conda itself links into many prefixes: those of packages that are as
 /// the packages brought them.
 ///
+/// An environment that was unpacked from an archive keeps what the archive said of it: the copy can be verified, updated and
+/// relocated as well. How it differs from its digests is among the warnings.
+///
 /// # Errors
 /// When there is something at `to`, it cannot be a prefix's path, the old prefix cannot be adopted, or a file cannot be read
 /// or written. Nothing is left behind.
@@ -47,6 +51,8 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
         cancel: means.cancel.clone(),
         ..AdoptOptions::default()
     };
+    let mut warnings = Vec::new();
+    let unpacked = transplanted(means, from, to, &mut warnings)?;
     let mut adopted = adopt::adopt(from, &options)?;
     match prefix_fault(to, adopted.placeholder.len()) {
         None => {}
@@ -57,9 +63,11 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
             return Err(ExecError::PrefixLength { prefix: to.to_owned(), length, limit });
         }
     }
-    keep_history(&mut adopted.entries, from)?;
+    keep_history(&mut adopted.entries, from, unpacked.is_none())?;
     let linkable = linkable(&adopted);
-    let replaced = settle(&mut adopted, to)?;
+    let more = unpacked.map(|it| take_over(&mut adopted, it, from)).unwrap_or_default();
+    let replaced = settle(&mut adopted, to)? + more.replaced;
+    adopted.entries.extend(more.entries);
     let parent = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent)?;
     let scratch = Scratch::inside(parent)?;
@@ -73,10 +81,9 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
         cancel: means.cancel,
     })?;
     std::fs::rename(&inside, to).map_err(|error| FsError::new("rename into place", to, error))?;
-    let stuck = adopted.report.unfixable.iter();
-    let mut warnings: Vec<String> = stuck
-        .map(|it| format!("`{}` goes on naming {}: it has no room for another path", it.file, from.display()))
-        .collect();
+    let stuck = adopted.report.unfixable.iter().map(|it| it.file.clone()).chain(more.left);
+    warnings
+        .extend(stuck.map(|it| format!("`{it}` goes on naming {}: it has no room for another path", from.display())));
     warnings.extend(
         adopted.report.left_behind.iter().map(|it| format!("`{it}` stays behind: it is not of the environment")),
     );
@@ -90,11 +97,73 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
     Ok(Cloned { copied, replaced, warnings })
 }
 
-/// The history stays behind when a prefix is packed; a copy has the same.
-fn keep_history(entries: &mut Entries, from: &Path) -> Result<(), FsError> {
+/// The environment as the archive that it came from describes it; nothing for any other prefix.
+fn transplanted(
+    means: &Means<'_>,
+    from: &Path,
+    to: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Transplanted>, ExecError> {
+    let (threads, progress, cancel) = (means.threads, means.progress, means.cancel);
+    let tree = match unpack::transplant(&VerifyRequest { prefix: from, threads, progress, cancel }, to) {
+        Ok(tree) => tree,
+        // A later format, or half of the lists: the files are there all the same.
+        Err(error @ (UnpackError::NotAnArchive { .. } | UnpackError::Format { .. } | UnpackError::NotDeployed(_))) => {
+            warnings.push(format!("`{}` stays behind: {}", tree::FOLDER, super::tell(&error)));
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(Transplanted { verified, .. }) = &tree else { return Ok(None) };
+    for (names, what) in [(&verified.changed, "was changed"), (&verified.missing, "is missing")] {
+        warnings.extend(names.iter().map(|it| format!("`{}` {what} since it was unpacked", shown(it))));
+    }
+    if !verified.added.is_empty() {
+        let list: Vec<String> = verified.added.iter().map(|it| format!("`{}`", shown(it))).collect();
+        warnings.push(format!("{} came since it was unpacked, and no update is possible with it", list.join(", ")));
+    }
+    Ok(tree)
+}
+
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// What is known of an environment that was unpacked, beside what is adopted of it.
+#[derive(Default)]
+struct More {
+    /// Entries that name the new prefix already.
+    entries: Entries,
+    /// How many of them have another prefix now.
+    replaced: u64,
+    /// Files that go on naming the old prefix.
+    left: Vec<String>,
+}
+
+/// Takes what the archive knew out of what was adopted: its lists say more exactly where the prefix stands.
+fn take_over(adopted: &mut Adopted, tree: Transplanted, from: &Path) -> More {
+    let Transplanted { mut entries, changed, left, mut replaced, named, .. } = tree;
+    // Of files that somebody changed more is known when the environment is adopted, if they name where it lies.
+    let moved = named != from && named.canonicalize().ok() != from.canonicalize().ok();
+    for (name, (entry, names_new)) in changed {
+        if moved || !adopted.entries.contains_key(&name) {
+            replaced += u64::from(names_new);
+            entries.insert(name, entry);
+        }
+    }
+    let left = left.iter().filter(|it| entries.contains_key(*it)).map(|it| shown(it)).collect();
+    adopted.entries.retain(|name, _| !entries.contains_key(name));
+    adopted.report.unfixable.retain(|it| !entries.contains_key(it.file.as_bytes()));
+    More { entries, replaced, left }
+}
+
+/// The history stays behind when a prefix is packed; a copy has the same, or an empty one where there has to be one.
+fn keep_history(entries: &mut Entries, from: &Path, needed: bool) -> Result<(), FsError> {
     let name = "conda-meta/history";
-    let bytes = fs::read_if_there(&from.join(name))?.unwrap_or_default();
-    entries.entry(name.into()).or_insert(Entry::made(bytes, false));
+    let bytes = fs::read_if_there(&from.join(name))?.or_else(|| needed.then(Vec::new));
+    if let Some(bytes) = bytes {
+        entries.entry(name.into()).or_insert(Entry::made(bytes, false));
+    }
     Ok(())
 }
 

@@ -212,6 +212,14 @@ impl Context {
         self.workspace.channels.iter().map(|it| it.written.clone()).collect()
     }
 
+    /// The folders whose channels have another place wherever the project is.
+    pub(super) fn own_places(&self) -> Vec<PathBuf> {
+        let relative = self.relative_channels().into_iter().map(|it| it.folder);
+        let named = self.workspace.channels.iter().filter(|it| it.written.starts_with('.'));
+        let as_written = named.filter_map(|it| it.channel.base_url.url().to_file_path().ok());
+        std::iter::once(self.workspace.root.clone()).chain(relative).chain(as_written).collect()
+    }
+
     /// The channels that the lock file names by relative paths: the project's own, and those that the manifest names so.
     fn relative_channels(&self) -> Vec<RelativeChannel> {
         let own = RelativeChannel { folder: self.channel.root().to_owned(), written: "output".to_owned() };

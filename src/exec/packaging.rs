@@ -178,6 +178,8 @@ struct Files {
     image: Image,
     variables: BTreeMap<String, String>,
     stated: Stated,
+    /// Folders whose channels are nobody else's.
+    own: Vec<PathBuf>,
 }
 
 impl Files {
@@ -202,8 +204,9 @@ impl Files {
         let see = || pack::see(&mut image.entries, &image.placeholder, &image.foreign);
         within(threads.max(1) as usize, see)?;
         let variables = image::variables(&image.entries)?;
-        let stated = stated::stated(&image.entries, Some(&environment.name), context.workspace.platform)?;
-        Ok(Self { image, variables, stated })
+        let own = context.own_places();
+        let stated = stated::stated(&image.entries, Some(&environment.name), context.workspace.platform, &own)?;
+        Ok(Self { image, variables, stated, own })
     }
 
     fn pack(
@@ -213,7 +216,7 @@ impl Files {
         format: Format,
         extra: &ArchiveRequest<'_>,
     ) -> Result<Archived, ExecError> {
-        let Self { mut image, variables, stated } = self;
+        let Self { mut image, variables, stated, own } = self;
         let usual = matches!(format, Format::TarZst | Format::SelfExtracting).then_some(context.settings.level);
         let platform = context.workspace.platform.as_str();
         let needs = stated.needs.to_bytes();
@@ -223,6 +226,7 @@ impl Files {
             placeholder: &image.placeholder,
             dest_prefix: extra.dest_prefix.or(environment.dest_prefix.as_deref()),
             foreign: &image.foreign,
+            own: &own,
             needs: &needs,
             more: &stated.lists,
             archive: Path::new(""),

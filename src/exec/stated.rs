@@ -1,6 +1,9 @@
 //! What an archive says of itself: what it needs of a machine, and what is in it.
 
-use std::{io::Read as _, path::Path};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use rattler_conda_types::Subdir;
 
@@ -31,12 +34,12 @@ pub struct Stated {
 }
 
 /// What an archive of these files says; `name` and `platform` are those of the environment. Without a name it says nothing
-/// of what the environment is called.
+/// of what the environment is called. Channels in the folders `own` are named without their place.
 ///
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
-pub fn stated(entries: &Entries, name: Option<&str>, platform: Subdir) -> Result<Stated, ExecError> {
-    let lists = || lists(contents(entries, name.unwrap_or(UNNAMED), platform)?);
+pub fn stated(entries: &Entries, name: Option<&str>, platform: Subdir, own: &[PathBuf]) -> Result<Stated, ExecError> {
+    let lists = || lists(contents(entries, name.unwrap_or(UNNAMED), platform)?, own);
     let (lists, needs) = both(lists, || needs::of_entries(entries));
     Ok(Stated { lists: lists?, needs: needs? })
 }
@@ -45,8 +48,8 @@ pub fn stated(entries: &Entries, name: Option<&str>, platform: Subdir) -> Result
 ///
 /// # Errors
 /// When a list needs something that is not known of a package.
-pub(super) fn lists(mut contents: Contents) -> Result<Vec<(String, Vec<u8>)>, ExecError> {
-    contents.forget_local_places();
+pub(super) fn lists(mut contents: Contents, own: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, ExecError> {
+    contents.forget_places_below(own);
     let list = |file: &str, format| -> Result<_, ExecError> {
         Ok((file.to_owned(), export::write(&contents, format)?.text.into_bytes()))
     };

@@ -1,11 +1,11 @@
 //! The neutral model: what is known of an environment and of each thing in it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use rattler_conda_types::{ChannelConfig, NoArchType, RepoDataRecord, Subdir};
 use url::Url;
 
-use crate::conda::without_secrets;
+use crate::conda::{is_below, without_secrets};
 
 /// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,19 +135,18 @@ impl Contents {
         }
     }
 
-    /// Says that URLs of local channels name no place: archives hold them without the folders of their machine.
-    pub fn forget_local_places(&mut self) {
-        let local: Vec<&str> = self
-            .packages
-            .iter_mut()
-            .filter(|it| it.url.as_ref().is_some_and(|url| url.scheme() == "file"))
-            .map(|package| {
-                package.url = None;
-                package.name.as_str()
-            })
-            .collect();
-        if !local.is_empty() {
-            self.remarks.push(format!("the archive does not say where the local channel of {} is", local.join(", ")));
+    /// Leaves out where channels in the folders `own` are, and tells of which packages it is not known, also when their
+    /// records did not say it.
+    pub fn forget_places_below(&mut self, own: &[PathBuf]) {
+        let mut unknown = Vec::new();
+        for package in &mut self.packages {
+            package.url.take_if(|it| is_below(it, own));
+            if package.url.is_none() && package.channel.as_ref().is_some_and(|it| it.starts_with("file://")) {
+                unknown.push(package.name.as_str());
+            }
+        }
+        if !unknown.is_empty() {
+            self.remarks.push(format!("nothing says where the local channel of {} is", unknown.join(", ")));
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::PackageFacts;
 
 /// Packages with what they need before them; of several that could come, the first by name comes. What needs each other
-/// in a ring comes in the order in which it is reached.
+/// in a ring comes in the order in which it is reached. That python needs pip is no reason to wait: conda notes it in
+/// every record of python that it writes (`add_pip_as_python_dependency`), and pip, which needs python, cannot be there
+/// before it.
 pub(super) fn installable(packages: &[PackageFacts]) -> Vec<&PackageFacts> {
     let by_name: BTreeMap<&str, &PackageFacts> = packages.iter().map(|it| (it.name.as_str(), it)).collect();
     let mut done = BTreeSet::new();
@@ -18,7 +20,8 @@ pub(super) fn installable(packages: &[PackageFacts]) -> Vec<&PackageFacts> {
                 order.push(package);
             } else if done.insert(package.name.as_str()) {
                 open.push((package, true));
-                let needs: BTreeSet<&str> = package.depends.iter().map(|it| name_of(it)).collect();
+                let needs = package.depends.iter().map(|it| name_of(it));
+                let needs: BTreeSet<&str> = needs.filter(|it| package.name != "python" || *it != "pip").collect();
                 open.extend(needs.iter().rev().filter_map(|it| by_name.get(it)).map(|it| (*it, false)));
             }
         }
@@ -47,12 +50,15 @@ mod tests {
     fn what_is_needed_comes_first_and_rings_end() {
         let packages = [
             package("a", &["z >=1", "absent"]),
-            package("pip", &["python"]),
+            package("pip", &["python", "wheel"]),
             package("python", &["pip", "z"]),
+            package("wheel", &["python"]),
             package("z", &[]),
+            package("ring", &["zing"]),
+            package("zing", &["ring"]),
         ];
         let names: Vec<&str> = installable(&packages).iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["z", "a", "python", "pip"]);
+        assert_eq!(names, ["z", "a", "python", "wheel", "pip", "zing", "ring"]);
     }
 
     #[test]

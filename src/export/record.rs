@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::facts::{PackageFacts, channel_name, channel_of};
-use crate::conda::without_secrets;
+use crate::conda::{is_placeless, without_secrets};
 
 /// What a record says: the package, and the files that it owns, relative to the prefix.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Recorded, String> {
     let facts = PackageFacts {
         build_number: record["build_number"].as_u64().unwrap_or_default(),
         channel,
-        url: url.as_ref().map(without_secrets),
+        url: url.as_ref().filter(|it| !is_placeless(it.as_str(), text("channel").as_deref())).map(without_secrets),
         md5: text("md5").filter(|it| is_hex(it, 32)),
         sha256: text("sha256").filter(|it| is_hex(it, 64)),
         size: record["size"].as_u64(),

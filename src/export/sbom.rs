@@ -19,11 +19,16 @@ use super::{
 };
 use crate::{
     base::Digest,
-    conda::{public_channel, public_url},
+    conda::{public_channel, without_secrets},
 };
 
 /// What the environment itself is called among the components.
 const ROOT: &str = "environment";
+
+/// A channel as anybody may read it: a local one by its name.
+fn without_place(channel: &str) -> String {
+    public_channel(channel, &["/".into()])
+}
 
 pub(super) fn write(contents: &Contents) -> Export {
     let refs = References::new(contents);
@@ -47,7 +52,7 @@ pub(super) fn write(contents: &Contents) -> Export {
         .collect();
     let channels = contents.channels();
     let mut properties = vec![property("envbuild:platform", &contents.platform.to_string())];
-    properties.extend(channels.iter().map(|it| property("envbuild:channel", &public_channel(it))));
+    properties.extend(channels.iter().map(|it| property("envbuild:channel", &without_place(it))));
     let mut bom = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -127,7 +132,7 @@ fn conda(package: &PackageFacts, reference: &str) -> Value {
     }
     add_licence(&mut component, package.license.as_deref());
     if let Some(url) = package.url.as_ref().filter(|_| !package.is_local()) {
-        let url = public_url(url.as_str());
+        let url = without_secrets(url).to_string();
         component.insert("externalReferences".to_owned(), json!([{"type": "distribution", "url": url}]));
     }
     let mut properties = vec![
@@ -186,7 +191,7 @@ fn add_licence(component: &mut Map<String, Value>, licence: Option<&str>) {
 /// of its folder.
 fn conda_purl(package: &PackageFacts) -> String {
     let archive = if package.file_name.ends_with(".tar.bz2") { "tar.bz2" } else { "conda" };
-    let channel = package.channel.as_deref().map(public_channel).unwrap_or_default();
+    let channel = package.channel.as_deref().map(without_place).unwrap_or_default();
     let qualifiers =
         [("build", package.build.as_str()), ("channel", &channel), ("subdir", &package.subdir), ("type", archive)];
     purl("conda", &package.name, &package.version, &qualifiers)

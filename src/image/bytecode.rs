@@ -1,6 +1,5 @@
 //! Bytecode of pure Python packages, as the installer's prefix has it. The interpreter runs where it lies in the package
-//! cache. Each package is compiled by itself, so that its bytecode depends on the package and the Python alone, and is
-//! kept for the next time.
+//! cache. Each package is compiled by itself, and its bytecode kept for the next time.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +21,7 @@ use crate::{
 };
 
 /// What the digests are of; another number when they would be of something else.
-const FORM: &str = "1";
+const FORM: &str = "2";
 /// The files below a folder where bytecode is kept.
 const FILES: &str = "files";
 /// Their digests: a digest in hexadecimal digits, a space and a name, each ended by a NUL.
@@ -131,7 +130,7 @@ impl Python<'_> {
         // A package may bring bytecode of its own.
         let brought = |file: &Path| target(file, &tag).exists();
         let wanted = sources.files.iter().filter(|(_, file)| !brought(file)).map(|(name, _)| name);
-        compiler.run(rt, &root, wanted)?;
+        compiler.run(rt, &root, &tag, wanted)?;
         let mut digests = Vec::new();
         for (name, entry) in tree::list(&root, |_| false)? {
             let path = root.join(OsStr::from_bytes(&name));

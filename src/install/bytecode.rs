@@ -51,8 +51,7 @@ pub(super) fn compile(rt: &Rt, request: &InstallRequest<'_>) -> Result<usize, In
         };
         sources.retain(|source| !brought(source));
     }
-    // Each package by itself, so that its bytecode does not depend on what else is installed.
-    stale.par_iter().try_for_each(|(_, sources)| compiler.run(rt, request.prefix, sources.iter()))?;
+    stale.par_iter().try_for_each(|(_, sources)| compiler.run(rt, request.prefix, &tag, sources.iter()))?;
     let mut written = 0;
     for (mut record, sources) in stale {
         let targets = sources.iter().map(|source| target(source, &tag));

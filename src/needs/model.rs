@@ -51,7 +51,7 @@ pub struct Owner {
     pub version: String,
     /// The build string.
     pub build: String,
-    /// The channel that it came from, as its record says.
+    /// The channel that it came from, where its record says where that is.
     pub channel: Option<String>,
 }
 

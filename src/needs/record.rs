@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::model::Owner;
+use crate::conda::is_placeless;
 
 /// A package as its record describes it. Records hold much more.
 #[derive(Deserialize, Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Record {
     pub(super) subdir: Option<String>,
     #[serde(default)]
     channel: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
     #[serde(default)]
     pub(super) depends: Vec<String>,
     #[serde(default)]
@@ -30,8 +33,19 @@ impl Record {
     }
 
     pub(super) fn owner(&self) -> Owner {
-        let Self { name, version, build, channel, .. } = self;
-        Owner { name: name.clone(), version: version.clone(), build: build.clone(), channel: channel.clone() }
+        let Self { name, version, build, .. } = self;
+        Owner { name: name.clone(), version: version.clone(), build: build.clone(), channel: self.channel() }
+    }
+
+    /// The channel as others can ask it: what is above the subdirectory in the URL, because some write the subdirectory, or a
+    /// bare name, where the channel should be; nothing when the record does not say where it is.
+    fn channel(&self) -> Option<String> {
+        let url = self.url.as_deref().filter(|it| it.contains("://") && !it.contains("<unknown>"));
+        match url {
+            Some(url) if is_placeless(url, self.channel.as_deref()) => None,
+            Some(url) => Some(url.rsplitn(3, '/').nth(2)?.to_owned()),
+            None => self.channel.clone(),
+        }
     }
 }
 

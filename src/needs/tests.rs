@@ -89,6 +89,27 @@ const LATER: &str = "extern \"C\" void *memcpy(void *, const void *, unsigned lo
 const NOTHING: &str = "extern \"C\" int nothing() { return 0; }\n";
 
 #[test]
+fn a_channel_is_known_where_a_record_says_where_it_is() {
+    let tree = Tree::new();
+    for (name, url, channel) in [
+        ("conda", "https://conda.example/forge/linux-64/conda-1-0.conda", "https://conda.example/forge/linux-64"),
+        ("named", "https://conda.example/forge/noarch/named-1-0.conda", "forge"),
+        ("site", "file:///site/channel/noarch/site-1-0.conda", "file:///site/channel"),
+        ("own", "file:///output/noarch/own-1-0.conda", "output"),
+    ] {
+        let record = serde_json::json!({"name": name, "version": "1", "build": "0", "url": url, "channel": channel});
+        fs::write(tree.path(&format!("conda-meta/{name}-1-0.json")), record.to_string()).unwrap();
+    }
+    let needs = tree.needs();
+    let channel = |name: &str| needs.owners[&format!("{name}-1-0")].channel.as_deref();
+    for name in ["conda", "named"] {
+        assert_eq!(channel(name), Some("https://conda.example/forge"));
+    }
+    assert_eq!(channel("site"), Some("file:///site/channel"));
+    assert_eq!(channel("own"), None);
+}
+
+#[test]
 fn the_newest_c_library_is_found_with_file_and_package() {
     let tree = Tree::new();
     tree.library("lib/libfirst.so", "libfirst.so", FIRST, &["-lc"]);

@@ -133,7 +133,7 @@ done
 taken=
 count=${#old}
 while [ "$count" -lt "${#prefix}" ]; do
-    taken=${taken}'N;'
+    taken=${taken}'$!N;'
     count=$((count + 1))
 done
 [ -z "$taken" ] || taken="${taken}s|\x00\{$((${#prefix} - ${#old}))\}\$||"
@@ -143,7 +143,18 @@ if [ "$prefix" != "$old" ]; then
         xargs -0 sed -i -e "s|$sought|$new|g" -- <"$meta/text"
     fi
     if [ -s "$meta/binary" ]; then
-        xargs -0 sed -z -i -e "s|$sought|\x00\x01|g" -e ':again' -e '/\x00\x01/!b' \
+        if [ -n "$taken" ] && [ "${#prefix}" -eq "$limit" ]; then
+            # A string at the very end of a file may have no NUL byte of its own. Where all that it was filled up with is
+            # taken, `sed` ends it with one that was not there, and the file gets its length back.
+            # shellcheck disable=SC2016
+            rewrite() {
+                xargs -0 -n 1 sh -c 'for file do :; done; size=$(stat -c %s -- "$file") || exit
+                    sed "$@" || exit; truncate -s "$size" -- "$file"' sh "$@"
+            }
+        else
+            rewrite() { xargs -0 sed "$@"; }
+        fi
+        rewrite -z -i -e "s|$sought|\x00\x01|g" -e ':again' -e '/\x00\x01/!b' \
             -e "s|\x00\x01\(.*\)|$new\1$padding|" -e "$taken" -e 'b again' -- <"$meta/binary"
     fi
     if [ -s "$meta/links" ]; then

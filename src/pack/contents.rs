@@ -32,6 +32,8 @@ pub(super) struct Additions<'a> {
     pub(super) prefix: Option<&'a str>,
     /// The paths that no file may name.
     pub(super) foreign: &'a [PathBuf],
+    /// Folders whose channels have no place that says anything elsewhere.
+    pub(super) own: &'a [PathBuf],
     pub(super) needs: &'a [u8],
     pub(super) more: &'a [(String, Vec<u8>)],
 }
@@ -52,7 +54,7 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
     let mut relocation = Relocation::default();
     note(&entries, &looks, &mut relocation);
     let left_out = bytecode::settle(&mut entries, &relocation)?.into_iter().collect();
-    clean_records(&mut entries, &Changed { relocation: &relocation, left_out: &left_out })?;
+    clean_records(&mut entries, &Changed { relocation: &relocation, left_out: &left_out }, add.own)?;
     looks.extend(tree::look(&entries, &needles, records::is_record)?);
     looks.retain(|name, _| !left_out.contains(name));
     note(&entries, &looks, &mut relocation);
@@ -210,12 +212,12 @@ impl Changes for Changed<'_> {
     }
 }
 
-fn clean_records(entries: &mut Entries, changes: &Changed<'_>) -> Result<(), PackError> {
+fn clean_records(entries: &mut Entries, changes: &Changed<'_>, own: &[PathBuf]) -> Result<(), PackError> {
     for (name, entry) in entries.iter_mut().filter(|(name, _)| records::is_record(name)) {
         let Entry::File(File { content, .. }) = entry else { continue };
         let mut record = Vec::new();
         content.open()?.read_to_end(&mut record).map_err(|error| content.fault(error))?;
-        let clean = records::sanitised(&record, changes)
+        let clean = records::sanitised(&record, changes, own)
             .map_err(|reason| PackError::Record { path: PathBuf::from(std::ffi::OsStr::from_bytes(name)), reason })?;
         *content = Content::Made(clean);
     }

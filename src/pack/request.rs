@@ -30,6 +30,8 @@ pub struct PackRequest<'a> {
     pub dest_prefix: Option<&'a str>,
     /// Folders of this machine that no file may name.
     pub foreign: &'a [PathBuf],
+    /// Folders of this machine whose channels are nobody else's, as a project's own: records name them without their place.
+    pub own: &'a [PathBuf],
     /// What the environment needs of a machine, as JSON.
     pub needs: &'a [u8],
     /// More files for the folder `conda-meta/envbuild`.
@@ -154,6 +156,7 @@ pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), Pac
         platform: request.platform,
         prefix: request.dest_prefix,
         foreign: request.foreign,
+        own: request.own,
         needs: request.needs,
         more: request.more,
     };

@@ -57,6 +57,7 @@ pub(crate) fn pack_with(staging: &Path, old: &str, archive: &Path, ways: Ways<'_
         placeholder: old,
         dest_prefix: ways.dest_prefix,
         foreign: &[staging.to_owned()],
+        own: &[staging.parent().unwrap().to_owned()],
         needs: ways.needs,
         more: &[],
         since: ways.since,
@@ -183,6 +184,32 @@ fn tar_with_conda_unpack_and_unpack_agree_to_the_byte() {
     }
     let left: Vec<_> = fs::read_dir(root.path().join("by")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn conda_unpack_gives_back_the_whole_room_of_a_string_at_the_end_of_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let old = placeholder(120);
+    let staging = stage(root.path(), &old);
+    // No NUL byte ends it, so all that the short path leaves of it is what it was filled up with.
+    write(&staging.join("lib/end"), [b"\0\x01", old.as_bytes(), b"/a:", old.as_bytes(), b"/b"].concat());
+    let archive = root.path().join("demo-linux-64.tar.zst");
+    pack_at(&staging, &old, &archive, 2).unwrap();
+    let short = root.path().join("short");
+    let long = root.path().join("l".repeat(old.len() - root.path().as_os_str().len() - 1));
+    unpack_at(&archive, &long).unwrap();
+    let expected = snapshot(&long);
+    fs::remove_dir_all(&long).unwrap();
+    untar(&archive, &short);
+    for (from, to) in [(&short, &short), (&short, &long), (&long, &short), (&short, &long)] {
+        fs::rename(from, to).unwrap();
+        let output = conda_unpack(to);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let found = snapshot(&long);
+    for (name, what) in &expected {
+        assert_eq!(&found[name], what, "{}", name.display());
+    }
 }
 
 #[test]

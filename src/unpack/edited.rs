@@ -30,14 +30,7 @@ pub(super) fn rewrite(
         let target = path.read_link().map_err(fail)?.into_os_string().into_vec();
         let mut now = target.clone();
         for old in named {
-            let places = Needles::new(old, &[]).look(now.as_slice(), |_| {}).map_err(fail)?.places;
-            let Some(Places::Text(mut at)) = places else { continue };
-            at.retain(|at| is_whole(&now, *at, old, new, deployed.whole));
-            edited.replaced += at.len();
-            for at in at.into_iter().rev() {
-                let at = usize::try_from(at).unwrap_or(usize::MAX);
-                now.splice(at..at + old.len(), new.iter().copied());
-            }
+            edited.replaced += replace(&mut now, old, new, deployed.whole).map_err(fail)?;
         }
         if now != target {
             rewriter.link(name, &now)?;
@@ -60,8 +53,20 @@ pub(super) fn rewrite(
     Ok(edited)
 }
 
+/// Replaces a prefix in a link's target where it stands as a whole path, and gives how often it did.
+pub(super) fn replace(target: &mut Vec<u8>, old: &[u8], new: &[u8], sure: bool) -> io::Result<usize> {
+    let places = Needles::new(old, &[]).look(target.as_slice(), |_| {})?.places;
+    let Some(Places::Text(mut at)) = places else { return Ok(0) };
+    at.retain(|at| is_whole(target, *at, old, new, sure));
+    for at in at.iter().rev() {
+        let at = usize::try_from(*at).unwrap_or(usize::MAX);
+        target.splice(at..at + old.len(), new.iter().copied());
+    }
+    Ok(at.len())
+}
+
 /// Where a prefix stands in a file as a whole path.
-fn find(path: &std::path::Path, old: &[u8], new: &[u8], sure: bool) -> io::Result<Option<Places>> {
+pub(super) fn find(path: &std::path::Path, old: &[u8], new: &[u8], sure: bool) -> io::Result<Option<Places>> {
     let file = File::open(path)?;
     let found = Needles::new(old, &[]).look(&file, |_| {})?;
     let mut around = vec![0; old.len().max(new.len()) + OPTION + 4];

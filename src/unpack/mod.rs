@@ -20,6 +20,7 @@ mod rewrite;
 mod site;
 #[cfg(test)]
 mod tests;
+mod transplant;
 mod update;
 mod verify;
 mod whole;
@@ -28,5 +29,6 @@ pub use error::UnpackError;
 pub use machine::Machine;
 pub use peek::{files_in, files_that};
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
+pub use transplant::{Transplanted, transplant};
 pub use verify::{Verified, VerifyRequest, verify};
 pub use whole::{UnpackRequest, Unpacked, digests_of, unpack};

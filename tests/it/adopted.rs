@@ -319,10 +319,7 @@ fn everything_that_cannot_be_packed_is_told_at_once() {
     }
     project.run(&["backup", "-p", "env", "-o", "env/backup"]).failure(2).says("would lie in the environment");
     project.run(&["clone", "./env", "-p", "env/clone"]).failure(2).says("would lie in the environment");
-    let relative = ["pack", "-p", "env", "-o", "x.tar", "--dest-prefix", "a/b"];
-    project.run(&relative).failure(2).says("is not an absolute path");
     assert!(!prefix.join("x.tar").exists() && !prefix.join("new").exists() && !prefix.join("x").exists());
-    project.run(&["pack", "-p", "env", "--exclude", "[a"]).failure(1).says("is not a pattern");
     project.run(&["pack", "--exclude", "a"]).failure(2).says("--prefix");
 }
 

@@ -240,6 +240,117 @@ fn a_clone_shares_its_blocks_where_the_file_system_can() {
     assert!(archives[0] == archives[1]);
 }
 
+/// Packs the environment of the quickstart and unpacks it again.
+fn unpacked(project: &Project, prefix: &Path) -> (PathBuf, PathBuf) {
+    let archive = project.beside("one.tar.zst");
+    project.run(&["pack", "-p", text(prefix), "-o", text(&archive)]).success();
+    let tree = project.beside("tree");
+    project.run(&["unpack", text(&archive), "-p", text(&tree)]).success();
+    (archive, tree)
+}
+
+#[test]
+fn a_clone_of_what_was_unpacked_can_be_verified_updated_and_relocated() {
+    let (project, prefix) = installed();
+    let (archive, tree) = unpacked(&project, &prefix);
+    let clone = project.beside("a clone with a longer name than the tree has");
+    let ran = project.run(&["clone", text(&tree), "-p", text(&clone)]).success();
+    assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+    assert_eq!(files_below(&clone), files_below(&tree));
+    let marker = fs::read_to_string(clone.join("conda-meta/envbuild/prefix")).unwrap();
+    assert_eq!(marker, format!("{}\n", clone.display()));
+    let verified = project.run(&["unpack", "--verify", text(&clone)]).success();
+    verified.says("0 changed, 0 missing; 0 added");
+    assert_greets(&clone);
+    let done = Ran::new(Command::new(clone.join("bin/conda-unpack")).output().unwrap()).success();
+    assert!(done.stdout.contains("already done"), "{}", done.stdout);
+
+    // It can be updated as the tree can.
+    fs::write(prefix.join("share/new"), format!("{}\n", prefix.display())).unwrap();
+    let update = project.beside("update.tar.zst");
+    project.run(&["pack", "-p", text(&prefix), "-o", text(&update), "--since", text(&archive)]).success();
+    project.run(&["unpack", text(&update), "-p", text(&clone)]).success();
+    assert_eq!(fs::read_to_string(clone.join("share/new")).unwrap(), format!("{}\n", clone.display()));
+    project.run(&["unpack", "--verify", text(&clone)]).success().says("0 changed, 0 missing; 0 added");
+
+    // And moved, by the shell alone; of what lies elsewhere than its files say there are clones, too.
+    let (moved, second) = (project.beside("moved"), project.beside("second"));
+    fs::rename(&clone, &moved).unwrap();
+    project.run(&["clone", text(&moved), "-p", text(&second)]).success();
+    Ran::new(Command::new("sh").arg(second.join("bin/conda-unpack")).output().unwrap()).success();
+    project.run(&["unpack", "--relocate", text(&moved)]).success();
+    for place in [&moved, &second] {
+        project.run(&["unpack", "--verify", text(place)]).success().says("0 changed, 0 missing; 0 added");
+        assert_greets(place);
+    }
+}
+
+#[test]
+fn a_clone_tells_how_its_tree_differs_from_its_digests() {
+    let (project, prefix) = installed();
+    let (_, tree) = unpacked(&project, &prefix);
+    let greets = fs::read_to_string(tree.join("bin/activate")).unwrap();
+    fs::write(tree.join("bin/activate"), format!("{greets}\n# {}/mine\n", tree.display())).unwrap();
+    let gone = Path::new("bin/deactivate");
+    fs::remove_file(tree.join(gone)).unwrap();
+    fs::write(tree.join("added"), format!("{}\n", tree.display())).unwrap();
+    let moved = project.beside("moved");
+    for (from, to) in [(&tree, "clone"), (&moved, "of what was moved")] {
+        if from == &moved {
+            fs::rename(&tree, &moved).unwrap();
+        }
+        let to = project.beside(to);
+        let ran = project.run(&["clone", text(from), "-p", text(&to)]).success();
+        ran.says("`bin/activate` was changed").says("`bin/deactivate` is missing").says("`added` came since");
+        let verified = project.run(&["unpack", "--verify", text(&to)]).failure(1);
+        let verified = verified.says("1 changed, 1 missing; 1 added");
+        assert_eq!(verified.stdout, format!("changed  bin/activate\nmissing  {}\n", gone.display()));
+        let activate = fs::read_to_string(to.join("bin/activate")).unwrap();
+        assert!(activate.ends_with(&format!("# {}/mine\n", to.display())), "{activate}");
+        assert_greets(&to);
+    }
+    // What nobody can read is left where it is, and told.
+    fs::write(moved.join("conda-meta/envbuild/relocate.json"), "{\"format\": 99}").unwrap();
+    let bare = project.beside("bare");
+    project.run(&["clone", text(&moved), "-p", text(&bare)]).success().says("stays behind");
+    assert!(!bare.join("conda-meta/envbuild").exists());
+}
+
+#[test]
+fn a_channel_that_others_can_use_is_found_again_from_an_archive() {
+    let site = Project::example("quickstart");
+    site.run(&["build"]).success();
+    let channel = format!("file://{}", site.path("output").display());
+    let manifest = "[project]\nname = \"user\"\nchannels = [\"@\"]\n[environments.env]\ndependencies = [\"hello\"]\n\
+                    pack = [\"tar.zst\", \"bundle\"]\n";
+    let mut project = Project::called("user").manifest(&manifest.replace('@', &channel));
+    project.run(&["pack", "env"]).success();
+    let [archive, bundle] = ["env-linux-64.tar.zst", "env-linux-64.bundle"].map(|it| {
+        fs::rename(project.path("dist").join(it), project.beside(it)).unwrap();
+        project.beside(it)
+    });
+    project.move_to("gone");
+    let trees = [(&archive, "tree"), (&bundle, "of the bundle")].map(|(file, tree)| {
+        let tree = project.beside(tree);
+        project.run(&["unpack", text(file), "-p", text(&tree)]).success();
+        tree
+    });
+    for tree in &trees {
+        let name = files_below(tree).into_iter().find(|it| it.starts_with("conda-meta") && text(it).contains("hello-"));
+        let record: Value = serde_json::from_slice(&fs::read(tree.join(name.unwrap())).unwrap()).unwrap();
+        assert!(record["url"].as_str().unwrap().starts_with(&format!("{channel}/linux-64/hello-")), "{record}");
+        assert_eq!(record["channel"].as_str().unwrap().trim_end_matches('/'), channel);
+    }
+    let (saved, back) = (project.beside("saved"), project.beside("back"));
+    project.run(&["backup", "-p", text(&trees[0]), "-o", text(&saved)]).success();
+    let ran = project.run(&["restore", text(&saved), "-p", text(&back), "--by", "explicit", "--offline"]).success();
+    assert!(!ran.stderr.contains("cannot be reached"), "{}", ran.stderr);
+    let hello = Ran::new(Command::new(back.join("bin/hello")).arg("World").output().unwrap()).success();
+    assert!(hello.stdout.contains("World"), "{}", hello.stdout);
+    let explicit = project.run(&["export", text(&trees[0]), "--format", "explicit"]).success().stdout;
+    assert!(explicit.contains(&format!("{channel}/linux-64/hello-")), "{explicit}");
+}
+
 const MANIFEST: &str = "\
 [project]
 name = \"base\"

@@ -144,6 +144,9 @@ fn a_prefix_and_an_archive_say_the_same_without_a_project() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     let of_prefix = ask(prefix.to_str().unwrap());
+    // The records know the shared channel, and so where another build is.
+    let newest = violation(&of_prefix, "glibc")["newest"].as_str();
+    assert!(newest.is_some_and(|it| it.starts_with("copier-1.0.0-")), "{of_prefix:#}");
     assert_eq!(told(&of_prefix), told(&ask(archive)));
     // In any format, and whoever has packed it.
     let others = project.beside("others");

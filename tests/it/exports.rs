@@ -190,6 +190,21 @@ fn what_cannot_be_exported_is_told() {
     assert!(!project.path("out").exists());
 }
 
+#[test]
+fn an_update_is_told_from_a_whole_archive() {
+    let project = Project::example("quickstart");
+    project.run(&["install", ENVIRONMENT]).success();
+    let prefix = format!(".envbuild/envs/{ENVIRONMENT}");
+    project.run(&["pack", "-p", &prefix, "-o", "old.tar"]).success();
+    project.write(&format!("{prefix}/share/new"), "new\n");
+    project.run(&["pack", "-p", &prefix, "-o", "update.tar", "--since", "old.tar"]).success();
+    for format in ["list", "explicit", "sbom"] {
+        let ran = project.run(&["export", "update.tar", "--format", format]).failure(2);
+        ran.says("is an update").says("without --since");
+        project.run(&["export", "old.tar", "--format", format]).success();
+    }
+}
+
 /// A server of the files in a folder, on a port of its own; ends with the value.
 struct Server(Child, String);
 

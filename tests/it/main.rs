@@ -48,3 +48,4 @@ mod self_extracting;
 mod stopping;
 mod tidy;
 mod updates;
+mod usage;

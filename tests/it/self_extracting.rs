@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{self, ErrorKind},
+    iter,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -159,7 +161,10 @@ fn it_makes_the_same_tree_as_envbuild() {
     {
         let mut command = Command::new(&copy);
         command.args(words).env_clear().env("PATH", bench.project.beside("tools")).current_dir(bench.project.root());
-        Ran::new(command.output().unwrap()).success();
+        // For a moment, what another test starts may hold the copy open for writing.
+        let is_busy = |it: &io::Result<_>| matches!(it, Err(error) if error.kind() == ErrorKind::ExecutableFileBusy);
+        let ran = iter::repeat_with(|| command.output()).take(10_000).find(|it| !is_busy(it)).unwrap();
+        Ran::new(ran.unwrap()).success();
         let goal = bench.project.path(name);
         let found = tree(&goal);
         fs::remove_dir_all(&goal).unwrap();

@@ -206,7 +206,7 @@ fn one_more_archive_of_the_project_is_in_any_format() {
     pack(&["one", "-o", &place("two.bundle"), "--since", &place("one.tar")]).failure(2).says("--since");
     pack(&["-p", &place("prefix-0"), "-o", &place("two.bundle")]).failure(2).says("locked");
     pack(&["one", "--level", "3"]).failure(2);
-    pack(&["one", "--since", &place("none.tar")]).failure(1).says("none.tar");
+    pack(&["one", "--since", &place("none.tar")]).failure(2).says("none.tar");
     assert!(!project.path("dist").exists() && !project.beside("all.tar").exists());
 }
 

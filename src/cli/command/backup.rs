@@ -25,13 +25,18 @@ pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result
     let (prefix, folder) = (world.path(&args.prefix), world.path(&args.output));
     require_outside(&prefix, &folder)?;
     let test = args.test.as_ref().map(|it| world.path(it));
+    // The drill comes last: hours may have gone by.
+    if let Some(path) = test.as_ref().filter(|it| !it.is_file()) {
+        return Err(UsageError::NoFile { option: "--test <SCRIPT>", path: path.clone() }.into());
+    }
     let editables = match (args.ignore_editable, args.include_editable) {
         (true, _) => Editables::LeaveOut,
         (_, true) => Editables::Include,
         _ => Editables::Refuse,
     };
+    let own = project::own_places(&world.global, &prefix);
     let saved = with_means(world, args.jobs, Network::Offline, "backing up", |means| {
-        let request = BackupRequest { prefix: &prefix, folder: &folder, test: test.as_deref(), editables };
+        let request = BackupRequest { prefix: &prefix, folder: &folder, test: test.as_deref(), editables, own: &own };
         exec::backup(means, &request)
     })?;
     let Some(Saved { drill, bytes, warnings }) = saved else { return Ok(Exit::Stopped) };

@@ -60,7 +60,9 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
     }
     if path.join("conda-meta").is_dir() {
         // The prefix is told as conda tells it: as it is called, without links resolved.
-        return Ok(export::of_prefix(&path)?);
+        let mut contents = export::of_prefix(&path)?;
+        contents.forget_places_below(&[]);
+        return Ok(contents);
     }
     match (name, root) {
         (Some(name), Ok(_)) => Err(unknown(world, name, |name| {
@@ -88,6 +90,10 @@ fn of_archive(path: &Path) -> miette::Result<Contents> {
     let mut files = unpack::files_that(path, &|name| name == HEADER || export::is_wanted(name))?;
     let header = files.iter().position(|(name, _)| name == HEADER).map(|at| files.remove(at).1);
     let header: Option<Header> = header.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if header.as_ref().is_some_and(|it| it.since.is_some()) {
+        // The records of what did not change are in the tree on which it builds.
+        return Err(UsageError::Update(path.to_owned()).into());
+    }
     let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let mut contents = export::of_files(archive::Format::stem(&file), path, &files)?;
     match header.and_then(|it| it.name) {
@@ -99,6 +105,6 @@ fn of_archive(path: &Path) -> miette::Result<Contents> {
             }
         }
     }
-    contents.forget_local_places();
+    contents.forget_places_below(&[]);
     Ok(contents)
 }

@@ -26,11 +26,15 @@ use crate::{
 /// The word for the machine that we are on.
 const HERE: &str = "this-machine";
 
+/// How a machine is described.
+const DESCRIBED: &str = "write virtual packages, as `__glibc=2.17`, symbols, as `GLIBCXX=3.4.25`, libraries, as \
+                         `libX11.so.6`, or the platform, as `platform=linux-64`, with commas between them";
+
 pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::Result<Exit> {
     let word = args.target.as_deref().unwrap_or(HERE);
     let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
     // A target that is misspelt is told before gigabytes are read.
-    let named = named(world, word)?;
+    let named = named(world, word, here)?;
     let place = find(world, &args.what)?;
     let needs = match &place {
         Place::Prefix(prefix) => needs::of_folder(prefix)?,
@@ -52,6 +56,12 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     Ok(if found.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
+/// Fails when a word is no target.
+pub(super) fn require_known(world: &World, word: &str) -> miette::Result<()> {
+    let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
+    named(world, word, here).map(drop)
+}
+
 /// Fails when a target does not have what an environment needs.
 pub(super) fn require(
     world: &World,
@@ -61,7 +71,7 @@ pub(super) fn require(
     unfixable: &[needs::Unfixable],
 ) -> miette::Result<()> {
     let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
-    let target = resolved(world, named(world, word)?.as_ref(), here, needs)?;
+    let target = resolved(world, named(world, word, here)?.as_ref(), here, needs)?;
     let mut found = violations(needs, &target, unfixable);
     if found.is_empty() {
         return Ok(());
@@ -81,9 +91,16 @@ fn resolved(world: &World, named: Option<&Target>, here: Subdir, needs: &Needs) 
 }
 
 /// The target that a word names, or that it describes; nothing stands for the machine that we are on.
-fn named(world: &World, word: &str) -> miette::Result<Option<Target>> {
+fn named(world: &World, word: &str, here: Subdir) -> miette::Result<Option<Target>> {
     if word.contains('=') {
-        return Ok(Some(described(word)?));
+        let target = described(word)?;
+        // Versions and patterns are read as those of a machine.
+        machine(&target, here).map_err(|error| UsageError::UnknownTarget {
+            target: word.to_owned(),
+            reason: error.to_string(),
+            help: DESCRIBED.to_owned(),
+        })?;
+        return Ok(Some(target));
     }
     let declared = match project::find(&world.global) {
         Ok(_) => workspace::targets(&project::manifest(&world.global)?),
@@ -100,7 +117,7 @@ fn named(world: &World, word: &str) -> miette::Result<Option<Target>> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the targets are {}; or say what the machine has, as in `__glibc=2.17`", names.join(", ")),
     };
-    let reason = "no project.toml declares it, here or above".to_owned();
+    let reason = "no project.toml declares a target of this name, here or above".to_owned();
     Err(UsageError::UnknownTarget { target: word.to_owned(), reason, help }.into())
 }
 
@@ -123,9 +140,7 @@ fn described(text: &str) -> Result<Target, UsageError> {
             }
             Some(_) => {
                 let reason = format!("no machine is described by `{word}`");
-                let help = "write virtual packages, as `__glibc=2.17`, symbols, as `GLIBCXX=3.4.25`, libraries, as \
-                            `libX11.so.6`, or the platform, as `platform=linux-64`, with commas between them"
-                    .to_owned();
+                let help = DESCRIBED.to_owned();
                 return Err(UsageError::UnknownTarget { target: text.to_owned(), reason, help });
             }
         }

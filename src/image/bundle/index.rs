@@ -31,7 +31,7 @@ pub(super) struct Index {
 pub(super) struct Package {
     /// Its name in the bundle, as `linux-64/x-1.0-0.conda`.
     pub(super) path: String,
-    /// Where it was from, without secrets and without paths of the machine that wrote the bundle.
+    /// Where it was from, without secrets and without the place of a project's own channel.
     pub(super) url: String,
     /// The channel that it was from.
     pub(super) channel: Option<String>,

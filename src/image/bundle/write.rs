@@ -32,6 +32,8 @@ pub struct BundleRequest<'a> {
     pub platform: Subdir,
     /// The lock file of the environment, with paths relative to the bundle.
     pub lock: &'a [u8],
+    /// Folders of this machine whose channels are nobody else's: the bundle names them without their place.
+    pub own: &'a [PathBuf],
     /// Files that list what is in the bundle, by their names.
     pub lists: &'a [(String, Vec<u8>)],
     /// The file to write, or the folder: nothing may be there but an empty one, or an older bundle.
@@ -152,8 +154,8 @@ fn sorted<'a>(request: &BundleRequest<'a>) -> Result<Packages<'a>, ImageError> {
 fn index(request: &BundleRequest<'_>, packages: &Packages<'_>) -> Result<Vec<u8>, ImageError> {
     let packages = packages.iter().map(|(path, (record, _))| Package {
         path: path.clone(),
-        url: conda::public_url(record.url.as_str()),
-        channel: record.channel.as_deref().map(conda::public_channel),
+        url: conda::public_url(record.url.as_str(), request.own),
+        channel: record.channel.as_deref().map(|it| conda::public_channel(it, request.own)),
         record: plain(&record.package_record),
     });
     let index = Index {

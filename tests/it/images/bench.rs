@@ -195,6 +195,7 @@ impl Bench {
             placeholder,
             dest_prefix: None,
             foreign,
+            own: &[],
             needs: b"{}\n",
             more: &[],
             archive: &goal,

@@ -87,6 +87,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
             "adopt/",
             "backup/",
             "base/threads.rs",
+            "bytecode/mod.rs",
             "fingerprint/tree.rs",
             "image/",
             "install/bytecode.rs",
@@ -119,7 +120,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
 
 /// Where there is asynchronous code. Its doors are synchronous.
 const ISLANDS: &[&str] =
-    &["rt.rs", "bytecode.rs", "build/", "channel/", "fetch/", "image/", "install/", "pkgcache.rs", "solve/"];
+    &["rt.rs", "bytecode/mod.rs", "build/", "channel/", "fetch/", "image/", "install/", "pkgcache.rs", "solve/"];
 
 /// Cargo's build script, which starts Cargo and speaks to it.
 const BUILD: &str = "unpacker/build.rs";
@@ -139,7 +140,7 @@ pub(super) const WORDS: &[(&str, &[&str])] = &[
         &[
             "activation/session.rs",
             "build/bytecode.rs",
-            "bytecode.rs",
+            "bytecode/mod.rs",
             "cli/command/run.rs",
             "exec/",
             "host/shell.rs",

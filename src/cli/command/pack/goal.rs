@@ -9,7 +9,6 @@ use crate::{
         project::{PACK_LEVEL, UsageError},
     },
     exec::PackAs,
-    manifest::is_dest_prefix,
 };
 
 /// A place and a format that fit what is asked for.
@@ -55,8 +54,8 @@ impl Goal {
                 None => Ok(Self { file, format, level: None }),
             };
         };
-        if let Some(prefix) = args.dest_prefix.as_ref().filter(|it| !is_dest_prefix(it)) {
-            return Err(UsageError::DestPrefix(prefix.clone()));
+        if let (Format::Folder, Some(_), Some(file)) = (archive, args.split, &file) {
+            return Err(UsageError::Split(file.clone()));
         }
         if let Some(level) = args.level
             && !archive.levels().is_some_and(|it| it.contains(&level))

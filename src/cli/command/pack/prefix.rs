@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     super::{World, target},
+    digests,
     goal::Goal,
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
         args::Format,
         outside::require_outside,
         pack_args::PackArgs,
-        project::{UsageError, jobs},
+        project::{UsageError, jobs, own_places},
         signals, ui,
     },
     exec::{self, Children, Machine, PackAs},
@@ -22,7 +23,6 @@ use crate::{
     needs::Unfixable,
     pack::{self, PackRequest},
     tree::Header,
-    unpack,
 };
 
 /// Packs a prefix that anybody may have made.
@@ -55,12 +55,16 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
     if let Some(file) = &goal.file {
         require_outside(&prefix, file)?;
     }
-    let since = args.since.as_ref().map(|old| unpack::digests_of(&world.path(old))).transpose()?;
+    if let Some(word) = &args.target {
+        target::require_known(world, word)?;
+    }
+    let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
     let mut adopted = adopt::adopt(&prefix, &options)?;
     let variables = adopted.variables(install::variables(&prefix)?);
     let given = Header::of_environment(&prefix)?.and_then(|it| it.name);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
-    let stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform))?;
+    let own = own_places(&world.global, &prefix);
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform, &own))?;
     if let Some(word) = &args.target {
         target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
     }
@@ -72,6 +76,7 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
         placeholder: &adopted.placeholder,
         dest_prefix: args.dest_prefix.as_deref(),
         foreign: &[],
+        own: &own,
         needs: &needs,
         more: &stated.lists,
         since: since.as_ref(),

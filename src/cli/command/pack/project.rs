@@ -1,6 +1,6 @@
 //! One more archive of an environment of the project, which no node remembers.
 
-use super::{super::World, goal::Goal};
+use super::{super::World, digests, goal::Goal};
 use crate::{
     base::Progress,
     cli::{
@@ -13,7 +13,6 @@ use crate::{
     },
     exec::{self, ArchiveRequest},
     plan::one_environment,
-    unpack,
     workspace::parse_overrides,
 };
 
@@ -24,7 +23,7 @@ pub(super) fn pack(world: &World, args: &PackArgs) -> miette::Result<Exit> {
         Some(file) => Goal::at(world.path(file), args)?,
         None => Goal::unnamed(args)?,
     };
-    let since = args.since.as_ref().map(|old| unpack::digests_of(&world.path(old))).transpose()?;
+    let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
     let ended = bring_up_to_date(world, &args.run.words, &args.run.how, Reach::before_packing_one())?;
     // The lock is held until the archive is written.
     let Ended { context, report, closed, lock: _lock } = ended;

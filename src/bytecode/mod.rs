@@ -1,21 +1,35 @@
-//! Compiles bytecode of Python's. The files validate by nothing (`unchecked-hash`) and name no absolute path, so that the
-//! same sources give the same bytes wherever and whenever they are compiled.
+//! Compiles bytecode of Python's. The files validate by nothing (`unchecked-hash`), name no absolute path and are written
+//! in one form, so that the same source gives the same bytes wherever, whenever and with whatever else it is compiled.
 //!
 //! Knows nothing of: the package cache, prefixes, where the files go.
+
+mod canonical;
+mod marshal;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ffi::{OsStr, OsString},
     fmt::Write as _,
+    io,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    time::Duration,
 };
 
 use rattler_conda_types::prefix_record::{PathType, PathsEntry};
+use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::{
-    base::{FsError, Scratch, fs},
+    base::{FsError, Scratch},
     rt::Rt,
 };
+
+pub use canonical::settle;
+
+/// How often it is tried to start an interpreter that somebody is writing, and how long it is waited between.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The first Python whose `compileall` strips a prefix and reads a list of files.
 const OLDEST: (u64, u64) = (3, 9);
@@ -104,32 +118,36 @@ impl Compiler {
     }
 
     /// Compiles sources, given relative to `root`, beside themselves; the bytecode names them relative to it as well. What
-    /// cannot be compiled is left out: packages carry templates and code for other Pythons. The bytes of a file may depend
-    /// on those that are compiled before it in the same run: before 3.12 they tell which names were in use elsewhere.
+    /// cannot be compiled is left out: packages carry templates and code for other Pythons. `tag` is what [`Self::tag`]
+    /// gives. Each file's bytes depend on its source, its name and the Python alone: see [`settle`].
     ///
     /// # Errors
-    /// When the interpreter fails.
+    /// When the interpreter fails, or a file cannot be read or written.
     pub fn run<'a>(
         &self,
         rt: &Rt,
         root: &Path,
+        tag: &str,
         sources: impl Iterator<Item = &'a PathBuf>,
     ) -> Result<(), BytecodeError> {
         let aside = Scratch::inside(&self.scratch)?;
         let list = aside.path().join("sources");
         let mut text = String::new();
+        let mut targets = Vec::new();
         for source in sources {
-            writeln!(text, "{}", root.join(source).display()).expect("a string takes any text");
+            let source = root.join(source);
+            writeln!(text, "{}", source.display()).expect("a string takes any text");
+            targets.push(target(&source, tag));
         }
-        fs::write_atomic(&list, text.as_bytes())?;
+        std::fs::write(&list, text).map_err(|error| FsError::new("write", &list, error))?;
         let (list, root) = (list.to_string_lossy(), root.to_string_lossy());
         let arguments = ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", "-s", &root, "-i", &list];
         let output = self.python(rt, &arguments)?;
         // Status 1 says that some file cannot be compiled.
-        match output.status.code() {
-            Some(0 | 1) => Ok(()),
-            _ => Err(self.failed(&format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))),
+        if !matches!(output.status.code(), Some(0 | 1)) {
+            return Err(self.failed(&format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))));
         }
+        Ok(targets.par_iter().try_for_each(|target| settle(target))?)
     }
 
     /// Runs the interpreter without the caller's variables, user packages and `.pth` files. `-I` would drop the hash seed
@@ -147,7 +165,18 @@ impl Compiler {
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
-        rt.block_on(async move { command.output().await }).map_err(|error| self.failed(&error.to_string()))
+        let run = async move {
+            // A program that was just unpacked is busy for as long as a child of ours, which was started meanwhile, holds
+            // it open for writing: until the child runs its own program.
+            for _ in 1..TRIES {
+                match command.output().await {
+                    Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => tokio::time::sleep(PAUSE).await,
+                    ran => return ran,
+                }
+            }
+            command.output().await
+        };
+        rt.block_on(run).map_err(|error| self.failed(&error.to_string()))
     }
 
     fn failed(&self, reason: &str) -> BytecodeError {
