@@ -27,13 +27,17 @@ use crate::{
 /// The format's name.
 pub(super) const BUNDLE: &str = "bundle";
 
-/// Writes what is locked for an environment as a bundle.
+/// The name of the format that is a folder.
+pub(super) const BUNDLE_FOLDER: &str = "bundle-folder";
+
+/// Writes what is locked for an environment as a bundle, into a file or a folder. Gives nothing of a folder.
 pub(super) fn bundle(
     context: &Context,
     environment: &Environment,
     records: &[RepoDataRecord],
     goal: &Path,
-) -> Result<Bundled, ExecError> {
+    folder: bool,
+) -> Result<Option<Bundled>, ExecError> {
     // As the archive of this lock has them.
     let own = context.own_places();
     let lists = stated::lists(contents_of(context, environment, records), &own)?;
@@ -48,12 +52,11 @@ pub(super) fn bundle(
         own: &own,
         lists: &lists,
         goal,
-        folder: false,
+        folder,
         cancel: &context.cancel,
     };
     match image::bundle(&request) {
-        Ok(Some(bundled)) => Ok(bundled),
-        Ok(None) => unreachable!("a bundle that is no folder is a file"),
+        Ok(bundled) => Ok(bundled),
         Err(_) if context.cancel.is_cancelled() => Err(ExecError::Cancelled),
         Err(error) => Err(error.into()),
     }
@@ -164,7 +167,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
     let image = &mut unbundled.image;
     pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform, &[])?;
+    let stated = stated::stated(&image.entries, Some(&unbundled.name), unbundled.platform, &[])?;
     // The files say more than their packages did.
     let glibc = stated.needs.glibc.as_ref().map(|it| it.version.as_str());
     unpack::require_machine(bundle, unbundled.platform.as_str(), glibc, machine)?;
@@ -183,7 +186,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
         split: None,
         level: None,
         threads: 1,
-        name: &unbundled.name,
+        name: Some(&unbundled.name),
         platform: unbundled.platform.as_str(),
         variables: &variables,
         progress: Progress::none(),

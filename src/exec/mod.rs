@@ -55,6 +55,7 @@ pub use machine::Machine;
 pub use maintenance::{HostChange, Staleness, saved, since_built, since_saved};
 pub use make::{is_make, make};
 pub use means::Means;
+pub use packaging::{ArchiveRequest, Archived, PackAs, archived};
 pub use perform::{Outcome, perform};
 pub use process::Children;
 pub use restore::{Restored, Way, restore};

@@ -3,6 +3,8 @@
 //! Knows nothing of: the graph, the manifest, solving, how the archive was made.
 
 mod crew;
+#[cfg(test)]
+mod cut;
 mod deployed;
 mod edited;
 mod error;

@@ -9,10 +9,13 @@ use std::{
 };
 
 use envbuild::{
-    base::{Cancel, Progress},
+    base::{Cancel, Meter, Progress},
     exec::{ExecError, UnbundleRequest, unbundle},
+    image,
+    rt::Rt,
     unpack::Machine,
 };
+use rayon::prelude::{ParallelIterator as _, ParallelSlice as _};
 
 use crate::support::{Mounts, Project, Ran, Server, client, contents_below, files_below};
 
@@ -317,4 +320,58 @@ fn packages_of_a_bundle_come_from_a_server_whole_or_not_at_all() {
     fs::write(&place, good).unwrap();
     empty_cache("four").0.success();
     assert!(fs::read(&bundle).unwrap() == whole, "the bytes differ");
+}
+
+#[test]
+fn a_bundle_that_is_cut_at_any_byte_leaves_nothing() {
+    let manifest = "[project]\nname = \"tiny\"\nchannels = []\n[recipes.tiny]\npath = \"recipes/tiny\"\n\
+                    [environments.env]\ndependencies = [\"tiny\"]\npack = [\"bundle\"]\n";
+    let recipe =
+        "package: {name: tiny, version: '1'}\nbuild: {noarch: generic, script: ['echo $PREFIX > $PREFIX/x']}\n";
+    let project = Project::new().manifest(manifest).recipe("tiny", recipe);
+    project.run(&["pack"]).success();
+    let bytes = fs::read(project.path("dist/env-linux-64.bundle")).unwrap();
+    let rt = Rt::new().unwrap();
+    // Tar ends in some thousand zeros, of which a few hundred say enough.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 256;
+    let lengths: Vec<usize> = (0..end).collect();
+    lengths.par_chunks(256).for_each(|lengths| {
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let (cut, place) = (root.path().join("cut"), root.path().join("place"));
+        fs::create_dir(&place).unwrap();
+        fs::write(&cut, &bytes).unwrap();
+        let file = fs::File::options().write(true).open(&cut).unwrap();
+        let padding = |length: usize| bytes[length..].iter().all(|byte| *byte == 0);
+        let is_empty = || fs::read_dir(&place).unwrap().count() == 0;
+        for length in lengths.iter().rev() {
+            file.set_len(*length as u64).unwrap();
+            let what = format!("{length} of {} bytes", bytes.len());
+            let meter = Meter::new(Progress::none(), 0);
+            let request = image::UnbundleRequest {
+                bundle: &cut,
+                beside: &place,
+                kept: None,
+                meter: &meter,
+                cancel: &Cancel::new(),
+            };
+            if let Ok(whole) = image::unbundle(&rt, &request) {
+                assert!(padding(*length) && whole.image.entries.contains_key(&b"x"[..]), "{what} pass for the whole");
+            }
+            assert!(is_empty(), "{what} leave something");
+        }
+        // And the whole way, once in a while.
+        let request = UnbundleRequest {
+            bundle: &cut,
+            prefix: &place.join("env"),
+            machine: &Machine::default(),
+            cache: None,
+            progress: Progress::none(),
+            cancel: &Cancel::new(),
+        };
+        match unbundle(&request) {
+            Ok(_) => assert!(padding(lengths[0]) && place.join("env/x").is_file(), "{} bytes", lengths[0]),
+            Err(_) => assert!(is_empty(), "{} bytes leave something", lengths[0]),
+        }
+    });
 }

@@ -8,6 +8,7 @@ mod read;
 mod write;
 
 pub use grow::grow;
+pub use index::INDEX;
 pub use outline::{Outline, outline};
 pub use read::{UnbundleRequest, Unbundled, is_bundle, unbundle};
 pub use write::{BundleRequest, Bundled, bundle};
