@@ -69,6 +69,16 @@ impl Format {
 
     /// The format that the name of a file promises, upper or lower case.
     pub fn of_file_name(name: &str) -> Option<Self> {
+        Self::ending(name).map(|(_, format)| format)
+    }
+
+    /// The name of a file without the ending that promises a format.
+    pub fn stem(name: &str) -> &str {
+        Self::ending(name).map_or(name, |(ending, _)| &name[..name.len() - ending.len() - 1])
+    }
+
+    /// What the name of a file ends in after a dot, in lower case, and the format that this promises.
+    fn ending(name: &str) -> Option<(&'static str, Self)> {
         const OTHERS: [(&str, Format); 10] = [
             ("tar.zstd", Format::TarZst),
             ("tzst", Format::TarZst),
@@ -85,7 +95,7 @@ impl Format {
         let usual = Self::ALL.into_iter().filter_map(|it| Some((it.extension()?, it)));
         let mut endings = usual.chain(OTHERS);
         let ends = |ending: &str| name.strip_suffix(ending).is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'));
-        endings.find(|(ending, _)| ends(ending)).map(|(_, format)| format)
+        endings.find(|(ending, _)| ends(ending))
     }
 
     /// The level at which it is compressed unless the user wants another.
@@ -123,6 +133,7 @@ mod tests {
             assert!(format.levels().is_none_or(|levels| levels.contains(&format.default_level().unwrap())));
         }
         assert_eq!(Format::of_file_name("X.TGZ"), Some(Format::TarGz));
+        assert_eq!([Format::stem("a.b.TAR.gz"), Format::stem(".tar"), Format::stem("x.gz")], ["a.b", ".tar", "x.gz"]);
         for none in ["tar", ".tar", "x.gz", "targz", "x.tar.lz", "folder", ""] {
             assert_eq!(Format::of_file_name(none), None, "{none}");
         }

@@ -76,8 +76,8 @@ pub(super) async fn compile(output: &mut Output, installed: &HashSet<PathBuf>) -
     for line in String::from_utf8_lossy(&done.stderr).lines() {
         tracing::info!("{line}");
     }
-    let made = done.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    made.map(|name| settle(&prefix.join(OsStr::from_bytes(name)))).collect()
+    let mut made = done.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    made.try_for_each(|name| settle(&prefix.join(OsStr::from_bytes(name))))
 }
 
 fn is_module(name: &Path) -> bool {

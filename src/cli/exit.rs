@@ -66,8 +66,12 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
     if let Some(PackError::Stopped) = error.downcast_ref() {
         return Exit::Stopped;
     }
-    if let Some(PlanError::UnknownGoals { .. } | PlanError::NoStage { .. } | PlanError::NothingToLock { .. }) =
-        error.downcast_ref()
+    if let Some(
+        PlanError::UnknownGoals { .. }
+        | PlanError::NoStage { .. }
+        | PlanError::NothingToLock { .. }
+        | PlanError::OneEnvironment { .. },
+    ) = error.downcast_ref()
     {
         return Exit::Usage;
     }

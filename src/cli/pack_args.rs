@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{args::RunArgs, patterns::Patterns, values};
 
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("one").args(["prefix", "output", "since"]).multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct PackArgs {
     #[command(flatten)]
@@ -14,27 +15,27 @@ pub(super) struct PackArgs {
     /// Pack the conda environment in this folder, whoever made it, instead of environments of the project
     #[arg(short, long, value_name = "PREFIX", conflicts_with = "words")]
     pub(super) prefix: Option<PathBuf>,
-    /// The archive to write, whose name's ending says its format (default: NAME-PLATFORM.tar.zst)
-    #[arg(short, long, value_name = "FILE", requires = "prefix")]
+    /// The archive to write, of PREFIX or of one environment of the project; its name's ending says its format
+    #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Make an update: only what this archive, or environment that was unpacked, does not have
-    #[arg(long, value_name = "OLD", requires = "prefix")]
+    #[arg(long, value_name = "OLD")]
     pub(super) since: Option<PathBuf>,
     /// Replace the archive if it is there
-    #[arg(long, requires = "prefix")]
+    #[arg(long, requires = "one")]
     pub(super) force: bool,
     /// Compress at this level (default: 7 for tar.zst and sh, the usual one for others)
-    #[arg(long, value_name = "N", requires = "prefix")]
+    #[arg(long, value_name = "N", requires = "one")]
     pub(super) level: Option<i32>,
     /// Put everything into this folder of the archive
-    #[arg(long, value_name = "DIR", requires = "prefix", default_value = "", hide_default_value = true,
+    #[arg(long, value_name = "DIR", requires = "one", default_value = "", hide_default_value = true,
           value_parser = values::arcroot)]
     pub(super) arcroot: String,
     /// Write this absolute path into the files, so that the environment can be mounted or unpacked there and used as it is
-    #[arg(long, value_name = "PATH", requires = "prefix", value_parser = values::dest_prefix)]
+    #[arg(long, value_name = "PATH", requires = "one", value_parser = values::dest_prefix)]
     pub(super) dest_prefix: Option<String>,
     /// Cut the archive into parts of this size, such as 2G: FILE.000, FILE.001 and so on
-    #[arg(long, value_name = "SIZE", requires = "prefix", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", requires = "one", value_parser = values::size)]
     pub(super) split: Option<u64>,
     /// Fail when the environment needs something that this target does not have, as `check` does
     #[arg(long, value_name = "NAME", requires = "prefix")]

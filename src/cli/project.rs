@@ -69,7 +69,9 @@ pub(super) enum UsageError {
     #[error("invalid value '{}' for '--output <FILE>': it does not say what kind of archive it is to be", .0.display())]
     #[diagnostic(
         code(envbuild::cli::ending),
-        help("let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip, .squashfs or .sh")
+        help(
+            "let it end in .tar.zst, .tar.gz, .tar.bz2, .tar.xz, .tar, .zip, .squashfs, .sh or .bundle, or in `/` for a folder"
+        )
     )]
     Ending(PathBuf),
     /// Something is where the archive is to go.
@@ -84,6 +86,17 @@ pub(super) enum UsageError {
     #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
     #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]
     Mounted,
+    /// An option that bundles have no use for.
+    #[error("a bundle holds the packages as they are, so {0} does not go with it")]
+    #[diagnostic(code(envbuild::cli::not_for_bundles), help("leave it out, or choose another format"))]
+    NotForBundles(&'static str),
+    /// A bundle of a prefix.
+    #[error("a bundle holds the packages of an environment as they were locked, and a prefix has only their files")]
+    #[diagnostic(
+        code(envbuild::cli::not_locked),
+        help("choose another format, or name an environment of the project instead of -p PREFIX")
+    )]
+    NotLocked,
     /// A folder that is to be cut into parts.
     #[error("'--split <SIZE>' cannot be used with '--output {}': a folder is no file", .0.display())]
     #[diagnostic(code(envbuild::cli::split), help("name a file with -o, as `env.tar.zst`"))]

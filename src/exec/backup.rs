@@ -25,6 +25,7 @@ use crate::{
     install, lock,
     pack::{self, PackRequest},
     solve,
+    tree::Header,
     unpack::{self, Machine, UnpackRequest, VerifyRequest},
 };
 
@@ -151,10 +152,11 @@ fn pack(
     platform: Subdir,
     archive: &Path,
 ) -> Result<(), ExecError> {
-    let stated = stated(&adopted.entries, &adopted.name, platform, request.own)?;
+    let given = Header::of_environment(request.prefix)?.and_then(|it| it.name);
+    let stated = stated(&adopted.entries, given.as_deref(), platform, request.own)?;
     let needs = stated.needs.to_bytes();
     let variables = adopted.variables(install::variables(request.prefix)?);
-    let Adopted { entries, placeholder, name, platform, .. } = adopted;
+    let Adopted { entries, placeholder, platform, .. } = adopted;
     let packed = pack::pack(PackRequest {
         entries,
         placeholder: &placeholder,
@@ -170,7 +172,7 @@ fn pack(
         split: None,
         level: means.level,
         threads: means.threads,
-        name: &name,
+        name: given.as_deref(),
         platform: &platform,
         variables: &variables,
         progress: Progress::none(),

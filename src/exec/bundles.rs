@@ -11,28 +11,33 @@ use rattler_conda_types::RepoDataRecord;
 use super::{Context, ExecError, environment, pip, stated};
 use crate::{
     archive::Format,
-    base::{Cancel, FsError, Progress, Scratch, fs},
+    base::{Cancel, FsError, Meter, Progress, Scratch, fs},
     export::Contents,
     fetch::{self, FetchRequest, SourceRef},
     image::{self, BundleRequest, Bundled},
     lock::{self, RelativeChannel},
-    pack::{self, PackError, PackRequest},
+    pack::{self, PackRequest},
     pkgcache,
     rt::Rt,
     tree::{Content, Entries, Entry, File, HEADER, Header},
+    unpack::{self, Machine},
     workspace::Environment,
 };
 
 /// The format's name.
 pub(super) const BUNDLE: &str = "bundle";
 
-/// Writes what is locked for an environment as a bundle.
+/// The name of the format that is a folder.
+pub(super) const BUNDLE_FOLDER: &str = "bundle-folder";
+
+/// Writes what is locked for an environment as a bundle, into a file or a folder. Gives nothing of a folder.
 pub(super) fn bundle(
     context: &Context,
     environment: &Environment,
     records: &[RepoDataRecord],
     goal: &Path,
-) -> Result<Bundled, ExecError> {
+    folder: bool,
+) -> Result<Option<Bundled>, ExecError> {
     // As the archive of this lock has them.
     let own = context.own_places();
     let lists = stated::lists(contents_of(context, environment, records), &own)?;
@@ -47,12 +52,11 @@ pub(super) fn bundle(
         own: &own,
         lists: &lists,
         goal,
-        folder: false,
+        folder,
         cancel: &context.cancel,
     };
     match image::bundle(&request) {
-        Ok(Some(bundled)) => Ok(bundled),
-        Ok(None) => unreachable!("a bundle that is no folder is a file"),
+        Ok(bundled) => Ok(bundled),
         Err(_) if context.cancel.is_cancelled() => Err(ExecError::Cancelled),
         Err(error) => Err(error.into()),
     }
@@ -117,27 +121,56 @@ fn archives(context: &Context, records: &[RepoDataRecord]) -> Result<Vec<(RepoDa
     Ok(archives)
 }
 
+/// What to make of a bundle, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct UnbundleRequest<'a> {
+    /// The bundle.
+    pub bundle: &'a Path,
+    /// Where the environment is to live: nothing may be there but an empty folder.
+    pub prefix: &'a Path,
+    /// Where it is to run; [`Machine::default`] suits every environment.
+    pub machine: &'a Machine,
+    /// The folder of caches, where bytecode is kept; it is used when it is there.
+    pub cache: Option<&'a Path>,
+    /// Is told how many bytes of packages and files are done.
+    pub progress: Progress<'a>,
+    /// When it is raised, what was written is deleted again.
+    pub cancel: &'a Cancel,
+}
+
 /// Makes the environment of a bundle in a place where nothing is but perhaps an empty folder: the same that the archive of
 /// what is locked becomes there. It is whole or not there. Gives the number of its files.
 ///
 /// # Errors
-/// When the bundle is damaged, the environment cannot live there, or a file cannot be written.
-pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, ExecError> {
-    let prefix = std::path::absolute(prefix).map_err(|error| FsError::new("find the path of", prefix, error))?;
-    if prefix.symlink_metadata().is_ok() && (!prefix.is_dir() || !fs::list(&prefix)?.is_empty()) {
-        return Err(PackError::Occupied(prefix).into());
-    }
+/// When the bundle is damaged, the environment cannot live there, cannot run on the machine or has no room, or a file cannot
+/// be written.
+pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
+    let UnbundleRequest { bundle, prefix, machine, cache, progress, cancel } = *request;
+    let outline = image::outline(bundle)?;
+    unpack::require_machine(bundle, &outline.platform, outline.glibc.as_deref(), machine)?;
+    let prefix = unpack::require_place(prefix, outline.room, outline.holds)?;
     let name = prefix.to_str().ok_or_else(|| {
         let unreadable = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
         FsError::new("use", &prefix, unreadable)
     })?;
+    // Files are extracted, and put into their places.
+    let meter = Meter::new(progress, outline.packed.saturating_add(outline.holds.bytes));
     let rt = Rt::new().map_err(|error| FsError::new("start threads for", &prefix, error))?;
     let beside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
-    let mut unbundled = image::unbundle(&rt, bundle, beside.path())?;
+    let stopped = |error: image::ImageError| if cancel.is_cancelled() { ExecError::Cancelled } else { error.into() };
+    let kept = cache.filter(|it| it.is_dir()).map(|it| it.join("bytecode"));
+    let mut unbundled = image::unbundle(
+        &rt,
+        &image::UnbundleRequest { bundle, beside: beside.path(), kept: kept.as_deref(), meter: &meter, cancel },
+    )
+    .map_err(stopped)?;
     let image = &mut unbundled.image;
     pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
     let variables = image::variables(&image.entries)?;
-    let stated = stated::stated(&image.entries, &unbundled.name, unbundled.platform, &[])?;
+    let stated = stated::stated(&image.entries, Some(&unbundled.name), unbundled.platform, &[])?;
+    // The files say more than their packages did.
+    let glibc = stated.needs.glibc.as_ref().map(|it| it.version.as_str());
+    unpack::require_machine(bundle, unbundled.platform.as_str(), glibc, machine)?;
     let mut request = PackRequest {
         since: None,
         entries: std::mem::take(&mut image.entries),
@@ -153,7 +186,7 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
         split: None,
         level: None,
         threads: 1,
-        name: &unbundled.name,
+        name: Some(&unbundled.name),
         platform: unbundled.platform.as_str(),
         variables: &variables,
         progress: Progress::none(),
@@ -162,10 +195,10 @@ pub fn unbundle(bundle: &Path, prefix: &Path, cancel: &Cancel) -> Result<u64, Ex
     let (mut entries, _) = pack::contents(&mut request)?;
     of_any_place(&mut entries, &image.placeholder);
     let whole = beside.path().join("whole");
-    let files = match image::grow(&entries, &whole, beside.path(), cancel) {
-        Err(_) if cancel.is_cancelled() => return Err(ExecError::Cancelled),
-        grown => grown?,
-    };
+    let files = image::grow(&entries, &whole, beside.path(), &meter, cancel).map_err(stopped)?;
+    if cancel.is_cancelled() {
+        return Err(ExecError::Cancelled);
+    }
     std::fs::rename(&whole, &prefix).map_err(|error| FsError::new("rename into place", &prefix, error))?;
     Ok(files)
 }

@@ -276,7 +276,11 @@ impl Context {
 
     /// The archive of an environment, in the format of that index in its list.
     pub fn archive(&self, environment: &Environment, part: usize) -> PathBuf {
-        let ending = environment.packs.get(part).map_or(DEFAULT_PACK_FORMAT, String::as_str);
+        self.dist(environment, environment.packs.get(part).map_or(DEFAULT_PACK_FORMAT, String::as_str))
+    }
+
+    /// Where the archive of an environment goes, whose name ends in its format.
+    pub(super) fn dist(&self, environment: &Environment, ending: &str) -> PathBuf {
         let name = format!("{}-{}.{ending}", environment.name, self.workspace.platform);
         self.workspace.root.join("dist").join(name)
     }

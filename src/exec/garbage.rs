@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Context, ExecError};
+use super::{Context, ExecError, packaging::told_by};
 use crate::{
     base::{fs, users_of},
     build, conda, fetch,
@@ -130,8 +130,12 @@ fn is_sealed(archive: &Path) -> bool {
     conda::sealed_content(archive).is_ok_and(|it| it.is_some())
 }
 
-/// Whether an archive or a checksum in `dist/` was made by this program: the checksum names the archive.
+/// Whether an archive or a checksum in `dist/` was made by this program: the checksum names the archive, and a folder begins
+/// with a list.
 fn is_pack(file: &Path) -> bool {
+    if file.is_dir() {
+        return told_by(file).is_ok_and(|it| it.is_some());
+    }
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let archive = name.trim_end_matches(".sha256");
     let checksum = fs::read(&file.with_file_name(format!("{archive}.sha256"))).unwrap_or_default();

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Context, ExecError, Outputs,
     environment::{self, locked_digest},
-    host, libraries, resolve,
+    host, libraries,
+    packaging::told_by,
+    resolve,
 };
 use crate::{
     base::Digest,
@@ -265,6 +267,10 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
                 _ => false,
             };
             (!there).then(|| Reason::OutputGone(file.display().to_string()))
+        }
+        Output::Folder { digest, folder } => {
+            let there = told_by(&context.workspace.root.join(folder))?.as_ref() == Some(digest);
+            (!there).then(|| Reason::OutputGone(folder.display().to_string()))
         }
     })
 }

@@ -40,7 +40,7 @@ mod worker;
 
 pub use backup::{BackupRequest, Saved, backup};
 pub use build::{complete_index, withdraw_unrecorded};
-pub use bundles::unbundle;
+pub use bundles::{UnbundleRequest, unbundle};
 pub use check::{Checked, check};
 pub use clone::{Cloned, clone};
 pub use context::{Context, LockPolicy, Settings};
@@ -55,6 +55,7 @@ pub use machine::Machine;
 pub use maintenance::{HostChange, Staleness, saved, since_built, since_saved};
 pub use make::{is_make, make};
 pub use means::Means;
+pub use packaging::{ArchiveRequest, Archived, PackAs, archived};
 pub use perform::{Outcome, perform};
 pub use process::Children;
 pub use restore::{Restored, Way, restore};

@@ -21,6 +21,9 @@ const SBOM: &str = "sbom.cdx.json";
 /// The file that lists the packages as `conda list --explicit` does, with hashes.
 const PACKAGES: &str = "packages.txt";
 
+/// What an environment is called in lists that have to call it something.
+const UNNAMED: &str = "environment";
+
 /// What an archive says of itself.
 #[derive(Debug, Clone)]
 pub struct Stated {
@@ -30,13 +33,13 @@ pub struct Stated {
     pub lists: Vec<(String, Vec<u8>)>,
 }
 
-/// What an archive of these files says; `name` and `platform` are those of the environment. Channels in the folders `own` are
-/// named without their place.
+/// What an archive of these files says; `name` and `platform` are those of the environment. Without a name it says nothing
+/// of what the environment is called. Channels in the folders `own` are named without their place.
 ///
 /// # Errors
 /// When a file cannot be read, or a list needs something that is not known of a package.
-pub fn stated(entries: &Entries, name: &str, platform: Subdir, own: &[PathBuf]) -> Result<Stated, ExecError> {
-    let lists = || lists(contents(entries, name, platform)?, own);
+pub fn stated(entries: &Entries, name: Option<&str>, platform: Subdir, own: &[PathBuf]) -> Result<Stated, ExecError> {
+    let lists = || lists(contents(entries, name.unwrap_or(UNNAMED), platform)?, own);
     let (lists, needs) = both(lists, || needs::of_entries(entries));
     Ok(Stated { lists: lists?, needs: needs? })
 }

@@ -19,7 +19,9 @@ use rattler_conda_types::{MatchSpec, RepoDataRecord, Subdir};
 
 use crate::base::Network;
 
-pub use bundle::{BundleRequest, Bundled, Unbundled, bundle, grow, is_bundle, unbundle};
+pub use bundle::{
+    BundleRequest, Bundled, INDEX, Outline, UnbundleRequest, Unbundled, bundle, grow, is_bundle, outline, unbundle,
+};
 pub use error::ImageError;
 pub use made::{Image, image};
 pub use variables::variables;

@@ -11,8 +11,19 @@ use super::{
 pub const DEFAULT_PACK_FORMAT: &str = "tar.zst";
 
 /// The formats that an environment can be packed into, as they stand in the manifest and at the end of a file's name.
-pub const PACK_FORMATS: [&str; 9] =
-    [DEFAULT_PACK_FORMAT, "tar.gz", "tar.bz2", "tar.xz", "tar", "zip", "squashfs", "bundle", "sh"];
+pub const PACK_FORMATS: [&str; 11] = [
+    DEFAULT_PACK_FORMAT,
+    "tar.gz",
+    "tar.bz2",
+    "tar.xz",
+    "tar",
+    "zip",
+    "squashfs",
+    "bundle",
+    "sh",
+    "folder",
+    "bundle-folder",
+];
 
 /// The format that is mounted where it is to be used, so that its place must be known beforehand.
 const MOUNTED: &str = "squashfs";

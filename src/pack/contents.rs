@@ -25,6 +25,8 @@ use crate::{
 /// What is added to a tree.
 pub(super) struct Additions<'a> {
     pub(super) scripts: Scripts<'a>,
+    /// The environment's name, if it has one.
+    pub(super) name: Option<&'a str>,
     pub(super) platform: &'a str,
     /// What an archive is for, if it is for one path only.
     pub(super) prefix: Option<&'a str>,
@@ -84,7 +86,7 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
         format: FORMAT,
         placeholder: scripts.placeholder.to_owned(),
         prefix: add.prefix.unwrap_or(scripts.placeholder).to_owned(),
-        name: scripts.name.to_owned(),
+        name: add.name.map(str::to_owned),
         platform: add.platform.to_owned(),
         holds: digests.counts(),
         tree: Digest::of(&list),

@@ -24,6 +24,6 @@ mod write;
 
 pub use contents::see;
 pub use error::PackError;
-pub use request::{PackRequest, Packed, contents, pack};
+pub use request::{PackRequest, Packed, Prepared, contents, pack, prepare, update_name};
 pub use staging::{of_prefix, stays_behind};
 pub use write::{Piece, has_checksum};

@@ -50,8 +50,9 @@ pub struct PackRequest<'a> {
     pub level: Option<i32>,
     /// Threads that compress, at least one. Their number does not change the bytes.
     pub threads: u32,
-    /// The environment's name.
-    pub name: &'a str,
+    /// The environment's name, if somebody has given it one. That of a prefix's folder is none: a copy of it is the same
+    /// environment.
+    pub name: Option<&'a str>,
     /// The platform that it is for, such as `linux-64`.
     pub platform: &'a str,
     /// Environment variables that activation sets; values may hold the placeholder.
@@ -79,14 +80,51 @@ pub struct Packed {
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read or written.
 pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
-    let (mut entries, digests) = within(request.threads as usize, || contents(&mut request))?;
-    let tree = Digest::of(digests.to_bytes());
-    if let Some(old) = request.since {
-        since::only_new(&mut entries, &digests, old);
+    prepare(&mut request)?.write(&request)
+}
+
+/// All that an archive is to hold.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    entries: Entries,
+    digests: Digests,
+}
+
+/// Does all that has to be done before the archive is written: afterwards it is known what its tree is called.
+///
+/// # Errors
+/// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
+pub fn prepare(request: &mut PackRequest<'_>) -> Result<Prepared, PackError> {
+    let (entries, digests) = within(request.threads as usize, || contents(request))?;
+    Ok(Prepared { entries, digests })
+}
+
+impl Prepared {
+    /// The digest that names the tree, whatever the format.
+    pub fn tree(&self) -> Digest {
+        Digest::of(self.digests.to_bytes())
     }
-    let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
-    let pieces = write(&entries, &request)?;
-    Ok(Packed { pieces, files, tree })
+
+    /// Writes it, as [`pack`] does. The request is the one for which it was prepared, but for the place of the archive.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn write(self, request: &PackRequest<'_>) -> Result<Packed, PackError> {
+        let tree = self.tree();
+        let Self { mut entries, digests } = self;
+        if let Some(old) = request.since {
+            since::only_new(&mut entries, &digests, old);
+        }
+        let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
+        let pieces = write(&entries, request)?;
+        Ok(Packed { pieces, files, tree })
+    }
+}
+
+/// What an update is called when nobody has named it: both of its ends.
+pub fn update_name(name: &str, platform: &str, old: &Digests, new: &Digest) -> String {
+    let ends = [Digest::of(old.to_bytes()), *new].map(|it| it.to_string().chars().take(10).collect::<String>());
+    format!("{name}-{platform}.{}-to-{}.tar.zst", ends[0], ends[1])
 }
 
 /// All that the archive of a request holds, and the digests of that: the request's entries, which are taken out of it,
@@ -98,7 +136,7 @@ pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), Pac
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }
-    let scripts = Scripts { placeholder: request.placeholder, name: request.name, variables: request.variables };
+    let scripts = Scripts { placeholder: request.placeholder, variables: request.variables };
     scripts.check()?;
     if let Some(fault) = request.dest_prefix.and_then(|it| prefix_fault(Path::new(it), request.placeholder.len())) {
         let prefix = request.dest_prefix.unwrap_or_default().into();
@@ -114,6 +152,7 @@ pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), Pac
     let entries = std::mem::take(&mut request.entries);
     let additions = Additions {
         scripts,
+        name: request.name,
         platform: request.platform,
         prefix: request.dest_prefix,
         foreign: request.foreign,

@@ -8,8 +8,6 @@ use super::error::PackError;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scripts<'a> {
     pub(super) placeholder: &'a str,
-    /// The environment's name.
-    pub(super) name: &'a str,
     /// What activation sets; values may hold the placeholder.
     pub(super) variables: &'a BTreeMap<String, String>,
 }
@@ -69,7 +67,8 @@ impl Scripts<'_> {
         let prefix = "\"$_ENVBUILD_PREFIX\"";
         let mut settings = vec![
             ("CONDA_PREFIX", prefix.to_owned()),
-            ("CONDA_DEFAULT_ENV", quote(self.name)),
+            // As it is called where it stands: whoever moves it need not write it anew.
+            ("CONDA_DEFAULT_ENV", "\"${_ENVBUILD_PREFIX##*/}\"".to_owned()),
             ("PATH", "\"$_ENVBUILD_PREFIX/bin${PATH:+:$PATH}\"".to_owned()),
         ];
         let fixed: Vec<&str> = settings.iter().map(|(name, _)| *name).collect();

@@ -67,7 +67,7 @@ pub(crate) fn pack_with(staging: &Path, old: &str, archive: &Path, ways: Ways<'_
         split: None,
         level: None,
         threads: ways.threads,
-        name: "demo",
+        name: Some("demo"),
         platform: "linux-64",
         variables: &variables,
         progress: Progress::none(),
@@ -385,7 +385,7 @@ fn activation_works_in_every_shell_and_undoes_itself() {
         command.env_remove("OTHER").args(["-c", script, shell, here]);
         let Ok(output) = command.output() else { continue };
         assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
-        let expected = format!("{here}|demo|{here}/share:it's:{here}|$HOME `x` \"|1|{here}/bin\n");
+        let expected = format!("{here}|{SPECIAL}|{here}/share:it's:{here}|$HOME `x` \"|1|{here}/bin\n");
         assert_eq!(text(&output), expected, "{shell}");
     }
     let raw = root.path().join("raw");

@@ -13,7 +13,7 @@ use super::{early::Early, error::PackError, request::PackRequest};
 use crate::{
     archive::{self, FileMeta, Format, Options, Output, Parts, Sink, SinkError},
     base::{Cancel, Digest, FsError, Meter, Scratch, fs},
-    tree::{Entries, Entry, HEAD},
+    tree::{Entries, Entry, HEAD, HEADER},
     unpacker,
 };
 
@@ -122,8 +122,12 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Puts a finished folder in its place, where nothing is but perhaps an empty folder.
+/// Puts a finished folder in its place, where nothing is but perhaps an empty folder, or one of ours. That one goes with the
+/// scratch folder in which the new one was made.
 fn replace_folder(beside: &Path, goal: &Path) -> Result<(), PackError> {
+    if goal.join(HEADER).is_file() {
+        fs::rename(goal, &beside.with_added_extension("replaced"))?;
+    }
     match std::fs::rename(beside, goal) {
         Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory) => {
             Err(PackError::Occupied(goal.to_owned()))

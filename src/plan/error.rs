@@ -31,6 +31,15 @@ pub enum PlanError {
         /// The stage.
         kind: Kind,
     },
+    /// Several environments, or none, where one is needed.
+    #[error("one archive holds one environment, and {text}")]
+    #[diagnostic(code(envbuild::plan::one_environment), help("{help}"))]
+    OneEnvironment {
+        /// What there is instead.
+        text: String,
+        /// What to type.
+        help: String,
+    },
     /// A package that needs no base channel to be built.
     #[error("the build and host environments of `{package}` hold nothing but the project's own packages")]
     #[diagnostic(

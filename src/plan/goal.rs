@@ -64,6 +64,41 @@ pub fn resolve_goals(workspace: &Workspace, stage: Stage, names: &[String]) -> R
     if unknown.is_empty() { Ok(goals) } else { Err(PlanError::unknown_goals(unknown, stage)) }
 }
 
+/// The one environment that is meant, as an index, and what has to be done before its files can be packed: what fails its
+/// test is not packed. A name is that of an environment or environment cell; no names mean the only one that there is.
+///
+/// # Errors
+/// When nothing is called so, or the names mean several environments.
+pub fn one_environment(workspace: &Workspace, names: &[String]) -> Result<(usize, Goal), PlanError> {
+    let called = |name: &String| {
+        let all = workspace.environments.iter().enumerate();
+        all.filter(|(_, it)| &it.name == name || &it.family == name).map(|(index, _)| index).collect::<Vec<_>>()
+    };
+    let mut found: Vec<usize> = match names {
+        [] => (0..workspace.environments.len()).collect(),
+        names => names.iter().flat_map(called).collect(),
+    };
+    let all = || workspace.environments.iter().flat_map(|it| [it.name.as_str(), &it.family]);
+    let unknown = names.iter().filter(|name| called(name).is_empty());
+    let unknown: Vec<_> = unknown.map(|name| (name.clone(), closest(name, all()).map(str::to_owned))).collect();
+    if !unknown.is_empty() {
+        return Err(PlanError::unknown_goals(unknown, Stage::Kind(Kind::Pack)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    if let [index] = found[..] {
+        let environment = &workspace.environments[index];
+        let kind = if environment.test.is_some() { Kind::Test } else { Kind::Lock };
+        return Ok((index, Goal::Node(NodeId::new(kind, &environment.name))));
+    }
+    let names: Vec<&str> = found.iter().map(|it| workspace.environments[*it].name.as_str()).collect();
+    let (text, help) = match names[..] {
+        [] => ("the project has none".to_owned(), "declare one in [environments]".to_owned()),
+        _ => (format!("{} are meant", names.len()), format!("name one of {}", names.join(", "))),
+    };
+    Err(PlanError::OneEnvironment { text, help })
+}
+
 /// Every name that can be typed, with a node that it means; a name may stand for several.
 struct Known(Vec<(String, NodeId)>);
 

@@ -10,6 +10,6 @@ mod graph;
 mod node;
 
 pub use error::PlanError;
-pub use goal::{Goal, Stage, resolve_goals};
+pub use goal::{Goal, Stage, one_environment, resolve_goals};
 pub use graph::{Plan, plan};
 pub use node::{Index, Kind, Node, NodeId};

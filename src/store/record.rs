@@ -71,6 +71,13 @@ pub enum Output {
         /// Its file, relative to the project.
         file: PathBuf,
     },
+    /// A folder into which an environment or its packages were put.
+    Folder {
+        /// Of the list in it that says what is in it.
+        digest: Digest,
+        /// The folder, relative to the project.
+        folder: PathBuf,
+    },
 }
 
 impl Output {
@@ -81,7 +88,8 @@ impl Output {
             Self::Locked { digest }
             | Self::Prefix { digest, .. }
             | Self::Tested { digest }
-            | Self::Archive { digest, .. } => *digest,
+            | Self::Archive { digest, .. }
+            | Self::Folder { digest, .. } => *digest,
         }
     }
 }

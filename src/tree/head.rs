@@ -4,12 +4,15 @@
 //! The lists `text`, `binary` and `links` are names that each end with a NUL byte, so that the shell script can hand them
 //! to `xargs -0` and names may hold any byte. `places` and `files` have a record before each name, up to a space.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::place::{Mode, Places};
-use crate::base::Digest;
+use crate::base::{Digest, FsError, fs};
 
 /// The folder of our own files in an environment.
 pub const FOLDER: &str = "conda-meta/envbuild";
@@ -49,8 +52,9 @@ pub struct Header {
     pub placeholder: String,
     /// The text that stands for it in this archive: the placeholder, or the path for which the archive was made.
     pub prefix: String,
-    /// The environment's name.
-    pub name: String,
+    /// The environment's name, if somebody has given it one; that of a prefix's folder is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The platform that it is for, such as `linux-64`.
     pub platform: String,
     /// What the archive holds.
@@ -63,6 +67,17 @@ pub struct Header {
 }
 
 impl Header {
+    /// What an environment that came from an archive says of itself; nothing of a folder that did not, or that says it in
+    /// another format.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn of_environment(prefix: &Path) -> Result<Option<Self>, FsError> {
+        let bytes = fs::read_if_there(&prefix.join(HEADER))?;
+        let header = bytes.and_then(|it| serde_json::from_slice::<Self>(&it).ok());
+        Ok(header.filter(|it| it.format == FORMAT))
+    }
+
     /// As the file that stands in an archive.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("strings and numbers are always JSON");

@@ -48,7 +48,7 @@ fn header() -> Header {
         format: FORMAT,
         prefix: placeholder(255),
         placeholder: placeholder(255),
-        name: "x".into(),
+        name: Some("x".into()),
         platform: "linux-64".into(),
         holds: Counts::default(),
         tree: Digest::default(),

@@ -24,16 +24,29 @@ pub struct Machine {
 /// # Errors
 /// When the environment cannot run there; the error names everything that is in its way.
 pub(super) fn check_machine(archive: &Path, head: &Head, machine: &Machine) -> Result<(), UnpackError> {
+    require_machine(archive, &head.header.platform, head.needs().and_then(glibc).as_deref(), machine)
+}
+
+/// Whether an environment for a platform, that needs at least some glibc, can run on a machine. The archive is what the error
+/// names.
+///
+/// # Errors
+/// When it cannot; the error names everything that is in its way.
+pub fn require_machine(
+    archive: &Path,
+    wanted: &str,
+    glibc: Option<&str>,
+    machine: &Machine,
+) -> Result<(), UnpackError> {
     let mut faults = Vec::new();
-    let wanted = head.header.platform.as_str();
     if let Some(platform) = machine.platform.as_deref()
         && wanted != "noarch"
         && wanted != platform
     {
         faults.push(format!("it is for {wanted}, and this machine is {platform}"));
     }
-    if let (Some(wanted), Some(glibc)) = (head.needs().and_then(glibc), machine.glibc.as_deref())
-        && older(glibc, &wanted)
+    if let (Some(wanted), Some(glibc)) = (glibc, machine.glibc.as_deref())
+        && older(glibc, wanted)
     {
         faults.push(format!("it needs glibc {wanted}, and this machine has {glibc}"));
     }

@@ -3,6 +3,8 @@
 //! Knows nothing of: the graph, the manifest, solving, how the archive was made.
 
 mod crew;
+#[cfg(test)]
+mod cut;
 mod deployed;
 mod edited;
 mod error;
@@ -24,9 +26,9 @@ mod verify;
 mod whole;
 
 pub use error::UnpackError;
-pub use machine::Machine;
+pub use machine::{Machine, require_machine};
 pub use peek::{files_in, files_that};
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
 pub use transplant::{Transplanted, transplant};
 pub use verify::{Verified, VerifyRequest, verify};
-pub use whole::{UnpackRequest, Unpacked, digests_of, unpack};
+pub use whole::{UnpackRequest, Unpacked, digests_of, require_place, unpack};

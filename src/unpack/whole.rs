@@ -24,7 +24,7 @@ use super::{
 use crate::{
     archive::{Kind, Member},
     base::{Cancel, FsError, Meter, Progress, Scratch, fs},
-    tree::{Digests, FILES},
+    tree::{Counts, Digests, FILES},
 };
 
 /// What to unpack, and where to.
@@ -84,6 +84,18 @@ pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
         Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(UnpackError::MountPoint(prefix.clone())),
         Err(error) => Err(FsError::new("rename into place", &prefix, error).into()),
     })
+}
+
+/// Whether an environment can live at a path: nothing is there but perhaps an empty folder, files whose room for a prefix is
+/// `limit` bytes can name it, and there is room for so much. Gives the path, absolute and without `..`.
+///
+/// # Errors
+/// When it cannot.
+pub fn require_place(prefix: &Path, limit: usize, holds: Counts) -> Result<PathBuf, UnpackError> {
+    let prefix = destination(prefix)?;
+    check_prefix(&prefix, limit)?;
+    check_room(prefix.parent().unwrap_or(Path::new("/")), holds)?;
+    Ok(prefix)
 }
 
 /// An archive whose beginning is read.

@@ -338,16 +338,25 @@ fn a_prefix_of_ours_is_packed_as_its_lock_is() {
     project.run(&["pack", "-p", prefix, "-o", "adopted.tar.zst"]).success();
     let locked = inside(&project.path("dist/everyone-libgreet1.0.0-linux-64.tar.zst"), &project.beside("locked"));
     let adopted = inside(&project.path("adopted.tar.zst"), &project.beside("adopted"));
-    // What it needs of a machine may be told of one only, and these speak of that.
-    let about = ["needs.json", "files", "relocate.json"].map(|it| Path::new("conda-meta/envbuild").join(it));
+    // What it needs of a machine may be told of one only, and a name has only what the manifest names; these speak of that.
+    let about =
+        ["needs.json", "files", "relocate.json", "sbom.cdx.json"].map(|it| Path::new("conda-meta/envbuild").join(it));
     let differ = |name: &&PathBuf| !about.contains(*name) && locked.get(*name) != adopted.get(*name);
     let differing: Vec<_> = locked.keys().chain(adopted.keys()).filter(differ).collect();
     assert_eq!(differing, Vec::<&PathBuf>::new());
     let digests = |all: &BTreeMap<PathBuf, Vec<u8>>| {
         let list = String::from_utf8_lossy(&all[&about[1]]).into_owned();
-        list.split('\0').filter(|it| !it.ends_with("needs.json")).map(str::to_owned).collect::<Vec<_>>()
+        let told = |it: &&str| !it.ends_with("needs.json") && !it.ends_with("sbom.cdx.json");
+        list.split('\0').filter(told).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(digests(&locked), digests(&adopted));
+    let [(named, of_lock), (unnamed, of_prefix)] = [&locked, &adopted].map(|all| {
+        let mut bill: Value = serde_json::from_slice(&all[&about[3]]).unwrap();
+        bill["serialNumber"] = Value::Null;
+        (bill["metadata"]["component"]["name"].take(), bill)
+    });
+    assert_eq!((named, unnamed), ("everyone-libgreet1.0.0".into(), "environment".into()));
+    assert_eq!(of_lock, of_prefix);
 }
 
 #[test]

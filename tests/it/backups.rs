@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     answers,
-    support::{Project, Ran, contents_below, files_below, skip, variable},
+    support::{Mounts, Project, Ran, contents_below, files_below, skip, variable},
 };
 
 const ENVIRONMENT: &str = "everyone-libgreet1.0.0";
@@ -201,6 +201,62 @@ fn a_clone_names_its_own_prefix_and_shares_only_what_conda_shares() {
     project.run(&["clone", ENVIRONMENT, "-p", text(&shared)]).failure(1).says("something at");
     project.run(&["clone", ENVIRONMENT, "-p", text(&project.beside(TOO_LONG.repeat(3)))]).failure(1).says("at most");
     project.run(&["clone", "nothing", "-p", "new"]).failure(2).says("nothing");
+}
+
+/// The bytes that are free where a folder is, when all is written.
+fn free(mounts: &Mounts, folder: &Path) -> u64 {
+    mounts.shell(&format!("sync -f '{}'", folder.display()));
+    let there = rustix::fs::statvfs(mounts.path(folder)).unwrap();
+    there.f_bavail * there.f_frsize
+}
+
+#[test]
+fn a_clone_shares_its_blocks_where_the_file_system_can() {
+    const LARGE: usize = 24 << 20;
+    let project = Project::new();
+    let volume = project.beside("volume");
+    fs::create_dir(&volume).unwrap();
+    let (image, there) = (project.beside("image"), text(&volume).to_owned());
+    let script = format!(
+        "truncate -s 320M {0}; mkfs.xfs -q -m reflink=1 {0}; mount -o loop {0} {there}; mkdir -p {there}/env/conda-meta",
+        text(&image)
+    );
+    let Some(mounts) = Mounts::new(&script) else { return };
+    let prefix = volume.join("env");
+    let inside = mounts.path(&prefix);
+    let record = r#"{"name": "x", "version": "1", "build": "0", "build_number": 0, "subdir": "linux-64", "depends": [],
+        "fn": "x-1-0.conda", "url": "https://example.org/linux-64/x-1-0.conda", "channel": "https://example.org/",
+        "files": ["large"]}"#;
+    fs::write(inside.join("conda-meta/history"), "").unwrap();
+    fs::write(inside.join("conda-meta/x-1-0.json"), record).unwrap();
+    let large: Vec<u8> = (0..LARGE).map(|at| ((at * at) >> 7) as u8).collect();
+    fs::write(inside.join("large"), &large).unwrap();
+    fs::write(inside.join("names"), format!("{}\n", text(&prefix))).unwrap();
+
+    let before = free(&mounts, &volume);
+    let copy = volume.join("a copy");
+    mounts
+        .run(&project, project.beside("").as_path(), &["clone", text(&prefix), "-p", text(&copy)])
+        .success()
+        .says("2 reflinks, 0 hard links");
+    let taken = before.saturating_sub(free(&mounts, &volume));
+    assert!(taken < LARGE as u64 / 4, "the copy has taken {taken} bytes of its own");
+    mounts.shell(&format!("filefrag -v '{}/large' | grep -q shared", text(&copy)));
+    let copied = mounts.path(&copy);
+    assert!(fs::read(copied.join("large")).unwrap() == large, "the copy has other bytes");
+    assert_eq!(fs::read_to_string(copied.join("names")).unwrap(), format!("{}\n", text(&copy)));
+    // What is written into the one is not in the other.
+    fs::write(copied.join("large"), "mine").unwrap();
+    assert!(fs::read(inside.join("large")).unwrap() == large, "the original was written to");
+    // A copy that shares its blocks is packed as any other.
+    let archives = ["env", "a copy"].map(|name| {
+        let archive = project.beside(format!("{}.tar", name.len()));
+        let from = volume.join(name);
+        let words = ["pack", "-p", text(&from), "-o", text(&archive), "--exclude", "large"];
+        mounts.run(&project, project.beside("").as_path(), &words).success();
+        fs::read(archive).unwrap()
+    });
+    assert!(archives[0] == archives[1]);
 }
 
 /// Packs the environment of the quickstart and unpacks it again.

@@ -47,4 +47,5 @@ mod second_mpi;
 mod self_extracting;
 mod stopping;
 mod tidy;
+mod updates;
 mod usage;

@@ -3,7 +3,7 @@
 
 use std::{fs, process::Command};
 
-use crate::support::{Project, files_below, repository, skip, variable};
+use crate::support::{Project, files_below, repository, skip, unoptimised, variable};
 
 /// The recipes of the repository that the example takes up.
 const RECIPES: &[&str] = &["h5py", "jax", "jaxlib", "mpi4jax", "mpi4py", "petsc", "petsc4py"];
@@ -69,7 +69,7 @@ fn project() -> Option<Project> {
         let folder = repository().join("recipes").join(recipe);
         for file in files_below(&folder) {
             let text = fs::read_to_string(folder.join(&file)).unwrap();
-            project.write(&format!("recipes/{recipe}/{}", file.display()), &text);
+            project.write(&format!("recipes/{recipe}/{}", file.display()), &unoptimised(&text));
         }
     }
     project.edit("project.toml", "../../recipes/", "recipes/");

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{Project, Ran, files_below, repository, skip, variable};
+use crate::support::{Project, Ran, files_below, repository, skip, unoptimised, variable};
 
 const MANIFEST: &str = r#"
 [project]
@@ -155,7 +155,8 @@ fn project() -> Option<Project> {
 
 fn copy(project: &Project, from: &Path, to: &str) {
     for file in files_below(from) {
-        project.write(&format!("{to}/{}", file.display()), &fs::read_to_string(from.join(&file)).unwrap());
+        let text = fs::read_to_string(from.join(&file)).unwrap();
+        project.write(&format!("{to}/{}", file.display()), &unoptimised(&text));
     }
 }
 

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{World, host_libraries::unknown};
 use crate::{
+    archive,
     base::fs,
     cli::{
         Exit,
@@ -93,9 +94,17 @@ fn of_archive(path: &Path) -> miette::Result<Contents> {
         // The records of what did not change are in the tree on which it builds.
         return Err(UsageError::Update(path.to_owned()).into());
     }
-    let file = || path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = header.map_or_else(file, |it| it.name);
-    let mut contents = export::of_files(&name, path, &files)?;
+    let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut contents = export::of_files(archive::Format::stem(&file), path, &files)?;
+    match header.and_then(|it| it.name) {
+        Some(name) => contents.name = name,
+        // Most likely it is still called as it was packed.
+        None => {
+            if let Some(name) = contents.name.strip_suffix(&format!("-{}", contents.platform)) {
+                contents.name = name.to_owned();
+            }
+        }
+    }
     contents.forget_places_below(&[]);
     Ok(contents)
 }

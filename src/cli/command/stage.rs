@@ -13,7 +13,7 @@ use crate::{
         signals, ui,
     },
     exec::{self, Children, Context, Local, Seen, settle},
-    plan::{self, Stage, resolve_goals},
+    plan::{self, Stage, one_environment, resolve_goals},
     rt::Rt,
     run::{self, Failures, Options, Report},
     store::{Store, StoreError},
@@ -48,14 +48,20 @@ pub(super) struct Ended {
 /// How far a run goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
-    stage: Stage,
+    /// None for what has to be done before one environment can be packed.
+    stage: Option<Stage>,
     update: bool,
 }
 
 impl Reach {
     /// Everything up to a stage.
     pub(super) fn to(stage: Stage) -> Self {
-        Self { stage, update: false }
+        Self { stage: Some(stage), update: false }
+    }
+
+    /// All that has to be done before the files of one environment can be packed.
+    pub(super) fn before_packing_one() -> Self {
+        Self { stage: None, update: false }
     }
 
     /// Whatever is asked for and locked moves to the newest that satisfies.
@@ -92,7 +98,10 @@ pub(super) fn bring_up_to_date(
     }
     let project = project::load(&world.global, &world.environment, &overrides)?;
     let settings = settings(&project, &world.environment, how, &overrides)?;
-    let goals = resolve_goals(&project.workspace, stage, &names)?;
+    let goals = match stage {
+        Some(stage) => resolve_goals(&project.workspace, stage, &names)?,
+        None => vec![one_environment(&project.workspace, &names)?.1],
+    };
     let plan = plan::plan(&project.workspace, &goals)?;
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
     let updates = if update { plan.wanted(&goals) } else { BTreeSet::new() };

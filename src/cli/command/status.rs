@@ -58,7 +58,7 @@ fn bytes(context: &Context, output: &Output) -> Option<u64> {
     let path = match output {
         Output::Package(package) => context.channel.root().join(&package.subdir).join(&package.file_name),
         Output::Prefix { path, .. } => path.clone(),
-        Output::Archive { file, .. } => context.workspace.root.join(file),
+        Output::Archive { file, .. } | Output::Folder { folder: file, .. } => context.workspace.root.join(file),
         Output::Locked { .. } | Output::Tested { .. } => return None,
     };
     path.exists().then(|| fs::size(&path))

@@ -6,9 +6,9 @@ use rattler_conda_types::Subdir;
 
 use super::{World, host_libraries};
 use crate::{
-    base::{Cancel, Progress},
-    cli::{Exit, args::UnpackArgs, signals, ui},
-    exec::{self, Children},
+    base::{Cancel, Progress, within},
+    cli::{Exit, args::UnpackArgs, project, signals, ui},
+    exec::{self, Children, UnbundleRequest},
     image, solve,
     unpack::{self, Machine, RelocateRequest, UnpackRequest, VerifyRequest},
 };
@@ -29,15 +29,15 @@ pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result
 }
 
 fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {
+    let machine = if args.ignore_platform { Machine::default() } else { machine() };
     if image::is_bundle(archive) {
-        let files = exec::unbundle(archive, prefix, cancel)?;
+        let files = unbundle(world, args, &machine, (archive, prefix), cancel)?;
         if !world.global.quiet {
             ui::note(&format!("unpacked {files} files into {}", prefix.display()));
         }
         host_libraries::warn(prefix, &world.environment);
         return Ok(Exit::Success);
     }
-    let machine = if args.ignore_platform { Machine::default() } else { machine() };
     let bar = ui::Bar::new("unpacking", &world.global);
     let progress = |done, total| bar.at(done, total);
     let progress = Progress::to(&progress);
@@ -51,6 +51,24 @@ fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, ca
     }
     host_libraries::warn(prefix, &world.environment);
     Ok(Exit::Success)
+}
+
+/// Makes the environment of a bundle; gives the number of files.
+fn unbundle(
+    world: &World,
+    args: &UnpackArgs,
+    machine: &Machine,
+    (bundle, prefix): (&Path, &Path),
+    cancel: &Cancel,
+) -> miette::Result<u64> {
+    let cache = project::cache(&world.environment);
+    let bar = ui::Bar::new("unpacking", &world.global);
+    let progress = |done, total| bar.at(done, total);
+    let request =
+        UnbundleRequest { bundle, prefix, machine, cache: cache.as_deref(), progress: Progress::to(&progress), cancel };
+    let files = within(threads(args) as usize, || exec::unbundle(&request));
+    bar.close();
+    Ok(files?)
 }
 
 fn relocate(world: &World, args: &UnpackArgs, prefix: &Path, cancel: &Cancel) -> miette::Result<Exit> {

@@ -68,7 +68,7 @@ pub(in crate::cli) fn lock_json(
     print(&answer)
 }
 
-fn run(context: &Context, report: &Report) -> Value {
+pub(super) fn run(context: &Context, report: &Report) -> Value {
     let blocked = report.blocked();
     let nodes: Vec<Value> = report
         .nodes

@@ -1,6 +1,7 @@
 //! Words on a terminal, lines in a pipe, JSON for programs. Data goes to standard output, talk to standard error.
 
 mod adopted;
+mod archived;
 mod bar;
 mod check;
 mod data;
@@ -18,6 +19,7 @@ mod target;
 mod text;
 
 pub(super) use adopted::{adopted_json, adopted_text};
+pub(super) use archived::{archived_json, archived_text};
 pub(super) use bar::Bar;
 pub(super) use check::{check_json, check_summary, checked};
 pub(super) use data::{data, note};

@@ -16,17 +16,23 @@ use std::{
 use rayon::prelude::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{
-    base::{Cancel, FsError, fs},
+    base::{Cancel, FsError, Meter, fs},
     image::ImageError,
     tree::{Entries, Entry, File},
 };
 
 /// Makes the folder, which is not there yet, with all entries in it, in parallel. What lies in `own` may be taken away.
-/// Gives the number of files.
+/// The meter is told of each file. Gives the number of files.
 ///
 /// # Errors
 /// When something cannot be read or written, or somebody wants it to stop; the folder is not whole then.
-pub fn grow(entries: &Entries, folder: &Path, own: &Path, cancel: &Cancel) -> Result<u64, ImageError> {
+pub fn grow(
+    entries: &Entries,
+    folder: &Path,
+    own: &Path,
+    meter: &Meter<'_>,
+    cancel: &Cancel,
+) -> Result<u64, ImageError> {
     let make = |path: &Path| std::fs::create_dir(path).map_err(|error| FsError::new("make the folder", path, error));
     make(folder)?;
     let mut uses: BTreeMap<&Path, usize> = BTreeMap::new();
@@ -56,7 +62,11 @@ pub fn grow(entries: &Entries, folder: &Path, own: &Path, cancel: &Cancel) -> Re
                     .map_err(|error| FsError::new("make the link", &path, error))?;
                 Ok(0)
             }
-            Entry::File(file) => grower.file(file, &path).map(|()| 1),
+            Entry::File(file) => {
+                grower.file(file, &path)?;
+                meter.add(file.content.size());
+                Ok(1)
+            }
         }
     };
     let counts = rest.into_par_iter().map(one).collect::<Result<Vec<u64>, _>>()?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use rattler_conda_types::PackageRecord;
 
 /// The file's name in the bundle.
-pub(super) const INDEX: &str = "bundle.json";
+pub const INDEX: &str = "bundle.json";
 /// The format of the file; a reader refuses any other.
 pub(super) const FORMAT: u64 = 1;
 

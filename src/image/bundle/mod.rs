@@ -3,9 +3,12 @@
 
 mod grow;
 mod index;
+mod outline;
 mod read;
 mod write;
 
 pub use grow::grow;
-pub use read::{Unbundled, is_bundle, unbundle};
+pub use index::INDEX;
+pub use outline::{Outline, outline};
+pub use read::{UnbundleRequest, Unbundled, is_bundle, unbundle};
 pub use write::{BundleRequest, Bundled, bundle};

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read, Seek as _, SeekFrom},
+    io::{self, Read},
     path::Path,
 };
 
@@ -15,9 +15,12 @@ use rattler_package_streaming::{
 use rayon::prelude::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use url::Url;
 
-use super::index::{FORMAT, INDEX, Index, Package};
+use super::{
+    index::{FORMAT, INDEX, Index, Package},
+    outline::Section,
+};
 use crate::{
-    base::{FsError, Scratch, fs, with_causes},
+    base::{Cancel, FsError, Meter, Scratch, fs, with_causes},
     image::{
         ImageError,
         cached::Cached,
@@ -52,41 +55,59 @@ pub fn is_bundle(path: &Path) -> bool {
     read.is_ok() && header.starts_with(name) && header[name.len()] == 0
 }
 
+/// What to make a tree of, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct UnbundleRequest<'a> {
+    /// The bundle.
+    pub bundle: &'a Path,
+    /// A folder inside which the tree's files are extracted.
+    pub beside: &'a Path,
+    /// A folder where compiled bytecode is kept for the next time.
+    pub kept: Option<&'a Path>,
+    /// Is told how many bytes of the packages are read.
+    pub meter: &'a Meter<'a>,
+    /// When it is raised, nothing more is extracted.
+    pub cancel: &'a Cancel,
+}
+
 /// Extracts the packages of a bundle, in parallel, and makes the tree that they are in an environment. The tree's files are
-/// in a folder inside `beside` that goes with the tree.
+/// in a folder inside `beside` that goes with the tree, but for bytecode that is kept.
 ///
 /// # Errors
-/// When the bundle is damaged, a package has another hash than the bundle says or cannot be laid out, or a file cannot be
-/// written.
-pub fn unbundle(rt: &Rt, bundle: &Path, beside: &Path) -> Result<Unbundled, ImageError> {
-    let reader = Reader::open(bundle)?;
+/// When the bundle is damaged, a package has another hash than the bundle says or cannot be laid out, a file cannot be
+/// written, or somebody wants it to stop.
+pub fn unbundle(rt: &Rt, request: &UnbundleRequest<'_>) -> Result<Unbundled, ImageError> {
+    let reader = Reader::open(request.bundle)?;
     let index = reader.index()?;
     let platform: Subdir = index.platform.parse().map_err(|_| reader.damaged("it is for no known platform"))?;
     let specs = index.specs.iter().map(|spec| MatchSpec::from_str(spec, ParseStrictness::Lenient));
     let specs: Vec<MatchSpec> =
         specs.collect::<Result<_, _>>().map_err(|error| reader.damaged(&with_causes(&error)))?;
-    let scratch = Scratch::inside(beside)?;
+    let scratch = Scratch::inside(request.beside)?;
     let extract = |(number, package): (usize, &Package)| -> Result<Cached, ImageError> {
+        if request.cancel.is_cancelled() {
+            return Err(FsError::new("read", request.bundle, io::Error::other("stopped")).into());
+        }
         let record = reader.record(package)?;
         let folder = scratch.path().join("packages").join(number.to_string());
-        reader.extract(package, &folder)?;
+        reader.extract(package, &folder, request.meter)?;
         Cached::read(record, folder)
     };
     let packages = index.packages.par_iter().enumerate().map(extract).collect::<Result<Vec<_>, _>>()?;
-    let making = Making { specs: &specs, platform, kept: None, interpreter: None };
+    let making = Making { specs: &specs, platform, kept: request.kept, interpreter: None };
     let image = making.image(rt, packages, scratch)?;
     Ok(Unbundled { image, name: index.name, platform })
 }
 
 /// Where the files of a bundle are.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     bundle: &'a Path,
     /// For an archive: offset and length of each file, in bytes.
     members: Option<BTreeMap<String, (u64, u64)>>,
 }
 
 impl<'a> Reader<'a> {
-    fn open(bundle: &'a Path) -> Result<Self, ImageError> {
+    pub(super) fn open(bundle: &'a Path) -> Result<Self, ImageError> {
         let mut reader = Self { bundle, members: None };
         if bundle.is_dir() {
             return Ok(reader);
@@ -117,23 +138,26 @@ impl<'a> Reader<'a> {
         ImageError::Bundle { path: self.bundle.to_owned(), reason: reason.to_owned() }
     }
 
-    fn file(&self, name: &str) -> Result<impl Read, ImageError> {
+    /// A file as it is in the bundle, and its size in bytes.
+    pub(super) fn section(&self, name: &str) -> Result<(Section, u64), ImageError> {
         let fail = |error| FsError::new("read", self.bundle.join(name), error);
-        let (file, size) = match &self.members {
+        match &self.members {
             None => {
                 let file = File::open(self.bundle.join(name)).map_err(fail)?;
                 let size = file.metadata().map_err(fail)?.len();
-                (file, size)
+                Ok((Section::new(file, 0, size), size))
             }
             Some(members) => {
                 let missing = || self.damaged(&format!("`{name}` is not in it"));
                 let (start, size) = members.get(name).copied().ok_or_else(missing)?;
-                let mut file = File::open(self.bundle).map_err(fail)?;
-                file.seek(SeekFrom::Start(start)).map_err(fail)?;
-                (file, size)
+                let file = File::open(self.bundle).map_err(fail)?;
+                Ok((Section::new(file, start, size), size))
             }
-        };
-        Ok(io::BufReader::with_capacity(256 << 10, file.take(size)))
+        }
+    }
+
+    fn file(&self, name: &str) -> Result<impl Read, ImageError> {
+        Ok(io::BufReader::with_capacity(256 << 10, self.section(name)?.0))
     }
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, ImageError> {
@@ -143,7 +167,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    fn index(&self) -> Result<Index, ImageError> {
+    pub(super) fn index(&self) -> Result<Index, ImageError> {
         let bytes = self.bytes(INDEX)?;
         let bad = |error: serde_json::Error| self.damaged(&format!("`{INDEX}`: {error}"));
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(bad)?;
@@ -154,7 +178,7 @@ impl<'a> Reader<'a> {
         serde_json::from_value(value).map_err(bad)
     }
 
-    fn record(&self, package: &Package) -> Result<RepoDataRecord, ImageError> {
+    pub(super) fn record(&self, package: &Package) -> Result<RepoDataRecord, ImageError> {
         let file = package.path.rsplit('/').next().unwrap_or_default();
         let bad = |what: &str| self.damaged(&format!("`{}`: {what}", package.path));
         if !stays_inside(Path::new(&package.path)) {
@@ -165,17 +189,18 @@ impl<'a> Reader<'a> {
         Ok(RepoDataRecord { package_record: package.record.clone(), identifier, url, channel: package.channel.clone() })
     }
 
-    fn extract(&self, package: &Package, folder: &Path) -> Result<(), ImageError> {
+    fn extract(&self, package: &Package, folder: &Path, meter: &Meter<'_>) -> Result<(), ImageError> {
         let fail = |reason: String| ImageError::Fetch { package: package.path.clone(), reason };
         fs::create_dir_all(folder)?;
+        let metered = Metered { inner: self.file(&package.path)?, meter };
         let extracted = if package.path.ends_with(".conda") {
-            match extract_conda_via_streaming(self.file(&package.path)?, folder) {
+            match extract_conda_via_streaming(metered, folder) {
                 // Some are written so that their end must be read first.
                 Err(_) => extract_conda_via_buffering(self.file(&package.path)?, folder),
                 extracted => extracted,
             }
         } else {
-            extract_tar_bz2(self.file(&package.path)?, folder)
+            extract_tar_bz2(metered, folder)
         };
         let ExtractResult { sha256, .. } = extracted.map_err(|error| fail(with_causes(&error)))?;
         match package.record.sha256 {
@@ -185,5 +210,19 @@ impl<'a> Reader<'a> {
                 Err(fail(format!("it has the sha256 {found}, and {expected} was expected")))
             }
         }
+    }
+}
+
+/// Tells how much is read.
+struct Metered<'a, R> {
+    inner: R,
+    meter: &'a Meter<'a>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.meter.add(read as u64);
+        Ok(read)
     }
 }

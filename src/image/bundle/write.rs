@@ -36,7 +36,7 @@ pub struct BundleRequest<'a> {
     pub own: &'a [PathBuf],
     /// Files that list what is in the bundle, by their names.
     pub lists: &'a [(String, Vec<u8>)],
-    /// The file to write, or the folder: nothing may be there but an empty one.
+    /// The file to write, or the folder: nothing may be there but an empty one, or an older bundle.
     pub goal: &'a Path,
     /// Whether the packages go into a folder.
     pub folder: bool,
@@ -67,6 +67,10 @@ pub fn bundle(request: &BundleRequest<'_>) -> Result<Option<Bundled>, ImageError
     let sink_fault = |error: SinkError| fail(io::Error::other(error.to_string()));
     if request.folder {
         fill(request, archive::folder(&beside).map_err(sink_fault)?)?;
+        if request.goal.join(INDEX).is_file() {
+            // An older bundle gives way; it goes with the scratch folder.
+            fs::rename(request.goal, &beside.with_added_extension("replaced"))?;
+        }
         fs::rename(&beside, request.goal)?;
         return Ok(None);
     }

@@ -204,7 +204,7 @@ impl Bench {
             split: None,
             level: None,
             threads: 1,
-            name: "bench",
+            name: Some("bench"),
             platform: "linux-64",
             variables,
             progress: Progress::none(),

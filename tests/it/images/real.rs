@@ -2,6 +2,13 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
+use envbuild::{
+    base::{Cancel, Progress},
+    exec::{self, UnbundleRequest},
+    image::{self, BundleRequest},
+    unpack::Machine,
+};
+
 use super::bench::{Bench, real};
 
 const PURE: [&str; 6] = ["cython-", "packaging-", "pip-", "pkgconfig-", "setuptools-", "wheel-"];
@@ -47,6 +54,56 @@ fn a_new_python_is_the_same_and_its_bytecode_is_kept() {
         }
     }
     super::bench::assert_same_trees(&bench.path("made"), &bench.by_image("repaired", &records));
+}
+
+#[test]
+fn bytecode_of_a_bundle_is_kept_where_there_is_a_cache() {
+    let Some(mut records) = real(&["python-3.13", "python_abi-3.13", "packaging-"]) else { return };
+    records.sort_by(|one, other| one.package_record.name.cmp(&other.package_record.name));
+    let folder = tempfile::tempdir().unwrap();
+    let (bundle, cache) = (folder.path().join("env.bundle"), folder.path().join("cache"));
+    let packages: Vec<_> = records.iter().map(|it| (it.clone(), it.url.to_file_path().unwrap())).collect();
+    let cancel = Cancel::new();
+    image::bundle(&BundleRequest {
+        packages: &packages,
+        specs: &[],
+        name: "env",
+        platform: rattler_conda_types::Subdir::Linux64,
+        lock: b"",
+        own: &[],
+        lists: &[],
+        goal: &bundle,
+        folder: false,
+        cancel: &cancel,
+    })
+    .unwrap();
+    let unbundle = |name: &str| {
+        let prefix = folder.path().join(name);
+        let (machine, progress) = (&Machine::default(), Progress::none());
+        let request = UnbundleRequest {
+            bundle: &bundle,
+            prefix: &prefix,
+            machine,
+            cache: Some(&cache),
+            progress,
+            cancel: &cancel,
+        };
+        exec::unbundle(&request).unwrap();
+        prefix.join("lib/python3.13/site-packages/packaging/__pycache__/tags.cpython-313.pyc")
+    };
+    // Nobody makes caches where none is.
+    let without = fs::read(unbundle("one")).unwrap();
+    assert!(!cache.exists());
+    fs::create_dir(&cache).unwrap();
+    let kept = || -> Vec<(std::path::PathBuf, u64)> {
+        let kept = fs::read_dir(cache.join("bytecode")).unwrap().map(|it| it.unwrap());
+        kept.map(|it| (it.path(), it.metadata().unwrap().ino())).collect()
+    };
+    assert!(fs::read(unbundle("two")).unwrap() == without, "the bytecode differs");
+    let before = kept();
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert!(fs::read(unbundle("six")).unwrap() == without, "the bytecode differs");
+    assert_eq!(kept(), before, "nothing is compiled twice");
 }
 
 #[test]

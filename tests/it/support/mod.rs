@@ -8,6 +8,7 @@ mod normalise;
 mod project;
 mod ran;
 mod running;
+mod server;
 mod trio;
 
 use std::{
@@ -20,11 +21,18 @@ pub(crate) use mounts::Mounts;
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};
+pub(crate) use server::Server;
 pub(crate) use trio::trio;
 
 /// The root of this repository.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A script of a recipe of this repository, with the compiler told to take less time: most of what it needs for the C that
+/// Cython makes goes into optimising calls. What is linked, and with what, stays as it is.
+pub(crate) fn unoptimised(script: &str) -> String {
+    script.replace("-O1", "-O0")
 }
 
 /// A variable of the test run's own environment.

@@ -1,0 +1,129 @@
+//! A prefix that anybody may have made.
+
+use std::path::Path;
+
+use super::{
+    super::{World, target},
+    digests,
+    goal::Goal,
+};
+use crate::{
+    adopt::{self, AdoptOptions, Adopted, Compiled, Editables, Filters},
+    base::{Cancel, Progress, within},
+    cli::{
+        Exit,
+        args::Format,
+        outside::require_outside,
+        pack_args::PackArgs,
+        project::{UsageError, jobs, own_places},
+        signals, ui,
+    },
+    exec::{self, Children, Machine, PackAs},
+    install,
+    needs::Unfixable,
+    pack::{self, PackRequest},
+    tree::Header,
+};
+
+/// Packs a prefix that anybody may have made.
+pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Exit> {
+    let prefix = world.path(prefix);
+    let prefix = std::path::absolute(&prefix).unwrap_or(prefix);
+    let cancel = Cancel::new();
+    signals::watch(cancel.clone(), Children::default(), || {});
+    let machine = Machine::probe();
+    let threads = jobs(&args.run.how, &machine);
+    let editables = match (args.ignore_editable, args.include_editable) {
+        (true, _) => Editables::LeaveOut,
+        (_, true) => Editables::Include,
+        _ => Editables::Refuse,
+    };
+    let options = AdoptOptions {
+        filters: Filters::new(&args.filters.0)?,
+        editables,
+        compiled: if args.short_prefix { Compiled::Limit } else { Compiled::Keep },
+        threads: threads as usize,
+        cancel: cancel.clone(),
+    };
+    // What was named is looked at before all files are.
+    let goal = match &args.output {
+        Some(file) => Goal::at(world.path(file), args)?,
+        None => Goal::unnamed(args)?,
+    };
+    let PackAs::Archive(format) = goal.format else { return Err(UsageError::NotLocked.into()) };
+    goal.require_place(args.dest_prefix.as_deref())?;
+    if let Some(file) = &goal.file {
+        require_outside(&prefix, file)?;
+    }
+    if let Some(word) = &args.target {
+        target::require_known(world, word)?;
+    }
+    let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
+    let mut adopted = adopt::adopt(&prefix, &options)?;
+    let variables = adopted.variables(install::variables(&prefix)?);
+    let given = Header::of_environment(&prefix)?.and_then(|it| it.name);
+    let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
+    let own = own_places(&world.global, &prefix);
+    let stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform, &own))?;
+    if let Some(word) = &args.target {
+        target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
+    }
+    let needs = stated.needs.to_bytes();
+    let bar = ui::Bar::new("packing", &world.global);
+    let progress = |done, total| bar.at(done, total);
+    let mut request = PackRequest {
+        entries: std::mem::take(&mut adopted.entries),
+        placeholder: &adopted.placeholder,
+        dest_prefix: args.dest_prefix.as_deref(),
+        foreign: &[],
+        own: &own,
+        needs: &needs,
+        more: &stated.lists,
+        since: since.as_ref(),
+        archive: Path::new(""),
+        format,
+        arcroot: &args.arcroot,
+        split: args.split,
+        level: goal.level,
+        threads,
+        name: given.as_deref(),
+        platform: &adopted.platform,
+        variables: &variables,
+        progress: Progress::to(&progress),
+        cancel: &cancel,
+    };
+    let packed = pack::prepare(&mut request).map_err(miette::Report::from).and_then(|prepared| {
+        let file = match (goal.file, request.since) {
+            (Some(file), _) => file,
+            (None, Some(old)) => {
+                world.path(pack::update_name(&adopted.name, &adopted.platform, old, &prepared.tree()).as_ref())
+            }
+            (None, None) => {
+                let file = format!("{}-{}.tar.zst", adopted.name, adopted.platform);
+                Goal::at(world.path(file.as_ref()), args)?.file.unwrap_or_default()
+            }
+        };
+        require_outside(&prefix, &file)?;
+        let packed = prepared.write(&PackRequest { archive: &file, ..request.clone() })?;
+        Ok((file, packed))
+    });
+    bar.close();
+    let (file, packed) = packed?;
+    ui::adopted_text(&adopted, &file, &packed, &world.global);
+    if args.run.format == Format::Json {
+        ui::adopted_json(&adopted, &file, &packed)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// What names the prefix in a way that nobody can change.
+fn unfixable(adopted: &Adopted) -> Vec<Unfixable> {
+    let one = |it: &adopt::Unfixable| {
+        let why = match it.room {
+            0 => "in a format that allows no other".to_owned(),
+            room => format!("with room for {room} bytes"),
+        };
+        Unfixable { file: it.file.clone(), package: it.package.clone(), why }
+    };
+    adopted.report.unfixable.iter().map(one).collect()
+}
