@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     io::Read as _,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use super::prefix::interpreter;
-use crate::tree::{Content, Entries, Entry, File};
+use crate::tree::{Content, Entries, Entry, File, MARKER};
 
 /// How much of what stands before a text [`before`] has to see, in bytes.
 pub(super) const BEFORE: usize = 256;
@@ -28,6 +29,12 @@ impl Spellings {
         let canonical = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
         let mut all: BTreeSet<PathBuf> = BTreeSet::from([canonical.clone()]);
         all.extend(std::path::absolute(prefix).map(|it| it.components().collect::<PathBuf>()));
+        // What was unpacked and then moved names the place that it was unpacked to, as its marker tells.
+        let marker = std::fs::read(canonical.join(MARKER)).unwrap_or_default();
+        let marked = Path::new(OsStr::from_bytes(marker.strip_suffix(b"\n").unwrap_or(&marker)));
+        if marked.is_absolute() && marked.components().count() > 1 {
+            all.insert(marked.to_owned());
+        }
         let mut tried = BTreeSet::new();
         for path in entries.iter().filter(|(name, _)| name.starts_with(b"bin/")).filter_map(|(_, it)| above_bin(it)) {
             let same = || path.canonicalize().is_ok_and(|it| it == canonical);

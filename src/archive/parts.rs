@@ -94,7 +94,7 @@ impl Output for Parts {
 }
 
 /// The name of a part.
-fn part(stem: &Path, number: usize) -> PathBuf {
+pub fn part(stem: &Path, number: usize) -> PathBuf {
     let mut name = OsString::from(stem);
     name.push(format!(".{number:03}"));
     name.into()

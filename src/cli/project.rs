@@ -86,6 +86,21 @@ pub(super) enum UsageError {
     #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
     #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]
     Mounted,
+    /// An option of prefixes without a prefix.
+    #[error("'{0}' goes only with '--prefix <PREFIX>'")]
+    #[diagnostic(
+        code(envbuild::cli::of_prefixes),
+        help("what an environment of the project holds, and its target, stand in project.toml")
+    )]
+    OfPrefixes(&'static str),
+    /// The archive that an update builds on is the one to be written.
+    #[error("'--output {}' is what '--since' names, and the update could be applied to nothing then", .0.display())]
+    #[diagnostic(code(envbuild::cli::since_itself), help("choose another name for the update"))]
+    SinceItself(PathBuf),
+    /// Where a folder is to be written, somebody works.
+    #[error("`{}` is an environment that is in use, and no folder that was packed", .0.display())]
+    #[diagnostic(code(envbuild::cli::in_use), help("choose another place; to renew an environment, unpack an update"))]
+    InUse(PathBuf),
     /// An option that bundles have no use for.
     #[error("a bundle holds the packages as they are, so {0} does not go with it")]
     #[diagnostic(code(envbuild::cli::not_for_bundles), help("leave it out, or choose another format"))]

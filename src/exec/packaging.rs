@@ -19,9 +19,12 @@ use crate::{
     image::{self, Bundled, Image, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
-    tree::{Digests, FILES},
+    tree::{Digests, FILES, FOLDER},
     workspace::Environment,
 };
+
+/// The lock file in a bundle.
+const BUNDLED_LOCK: &str = "envbuild.lock";
 
 /// The archive of a node, where the manifest asks for one.
 pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
@@ -40,8 +43,11 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         threads: context.settings.cpus,
         progress: Progress::none(),
     };
-    // The name is ours, whatever was made of the folder since.
-    if archive.is_dir() && told_by(&archive)?.is_none() {
+    // One of ours that has lost its list; what was never ours is not touched.
+    if archive.is_dir()
+        && told_by(&archive)?.is_none()
+        && [FOLDER, BUNDLED_LOCK].iter().any(|it| archive.join(it).exists())
+    {
         fs::remove_dir_all(&archive)?;
     }
     let piece = archived(context, environment, &request)?.pieces.into_iter().next();

@@ -86,9 +86,21 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
         Ok(Piece { path, ..piece })
     });
     let pieces = pieces.collect::<Result<Vec<_>, _>>()?;
+    if request.split.is_some() {
+        remove_others(goal, pieces.len())?;
+    }
     let lines: Vec<u8> = pieces.iter().flat_map(|it| checksum_line(&it.path, &it.sha256)).collect();
     fs::write_atomic(&checksum, &lines)?;
     Ok(pieces)
+}
+
+/// Removes what would be taken for this archive: the whole, and parts from this number on.
+fn remove_others(goal: &Path, parts: usize) -> Result<(), FsError> {
+    if goal.is_file() {
+        fs::remove_file(goal)?;
+    }
+    let mut others = (parts..).map(|number| archive::part(goal, number)).take_while(|it| it.is_file());
+    others.try_for_each(|it| fs::remove_file(&it))
 }
 
 /// What stands before the archive in a file that unpacks itself.

@@ -3,12 +3,13 @@
 use std::{
     fs::File as OsFile,
     io::{self, BufReader, Read},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{
-    seen::Seen,
+    seen::{Changed, Seen},
     splice::{Splicer, Splices},
 };
 use crate::base::FsError;
@@ -89,15 +90,19 @@ impl Content {
         }
     }
 
-    /// Starts to read it. The reader fails with [`io::ErrorKind::InvalidData`] when the file is not what it was.
+    /// Starts to read it. The reader fails with [`io::ErrorKind::InvalidData`] when the file is not what it was, or is changed
+    /// before its end is read.
     ///
     /// # Errors
     /// When the file cannot be opened; the error names it.
     pub fn open(&self) -> Result<Reader<'_>, FsError> {
         Ok(Reader(match self {
-            Self::Disk { path, size, .. } => {
+            Self::Disk { path, size, seen, .. } => {
                 let file = OsFile::open(path).map_err(|error| FsError::new("read", path, error))?;
-                Inner::Disk { file, left: *size }
+                let seen = seen.as_deref().and_then(Seen::changed);
+                let now = || changed(&file).map_err(|error| FsError::new("read", path, error));
+                let changed = seen.map_or_else(now, Ok)?;
+                Inner::Disk { file, left: *size, changed }
             }
             Self::Spliced { inner, splices } => {
                 let inner = BufReader::with_capacity(64 * 1024, inner.open()?);
@@ -119,21 +124,39 @@ pub struct Reader<'a>(Inner<'a>);
 
 #[derive(Debug)]
 enum Inner<'a> {
-    Disk { file: OsFile, left: u64 },
+    Disk { file: OsFile, left: u64, changed: Changed },
     Spliced(Box<Splicer<'a, BufReader<Reader<'a>>>>),
     Made(&'a [u8]),
+}
+
+impl Reader<'_> {
+    /// When the file was changed that is read just as it is on disk.
+    pub(super) fn changed(&self) -> Option<Changed> {
+        match self.0 {
+            Inner::Disk { changed, .. } => Some(changed),
+            Inner::Spliced(_) | Inner::Made(_) => None,
+        }
+    }
+}
+
+fn changed(file: &OsFile) -> io::Result<Changed> {
+    let metadata = file.metadata()?;
+    Ok((metadata.mtime(), metadata.mtime_nsec()))
+}
+
+fn is_changed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it changed while it was read")
 }
 
 impl Read for Reader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Inner::Disk { file, left } => {
+            Inner::Disk { file, left, changed: before } => {
                 let read = file.read(buffer)?;
-                let changed = || io::Error::new(io::ErrorKind::InvalidData, "it changed while it was read");
-                if read == 0 && *left > 0 && !buffer.is_empty() {
-                    return Err(changed());
+                if read == 0 && !buffer.is_empty() && (*left > 0 || changed(file)? != *before) {
+                    return Err(is_changed());
                 }
-                *left = left.checked_sub(read as u64).ok_or_else(changed)?;
+                *left = left.checked_sub(read as u64).ok_or_else(is_changed)?;
                 Ok(read)
             }
             Inner::Spliced(splicer) => splicer.read(buffer),

@@ -65,10 +65,12 @@ pub fn see(entries: &mut Entries, needles: &Needles<'_>) -> Result<(), TreeError
     files.sort_by_key(|content| std::cmp::Reverse(content.size()));
     files.into_par_iter().with_max_len(8).try_for_each(|content| {
         let mut seeing = Seeing::default();
-        let found = needles.look(content.open()?, |piece| seeing.see(piece));
+        let mut reader = content.open()?;
+        let found = needles.look(&mut reader, |piece| seeing.see(piece));
         let Found { places, other, .. } = found.map_err(|error| changed(content, error))?;
         let absent = if places.is_none() && !other { Arc::clone(&texts) } else { [].into() };
-        content.note(seeing.done(absent));
+        let seen = seeing.done(absent).by(&reader);
+        content.note(seen);
         Ok(())
     })
 }
@@ -112,7 +114,7 @@ mod tests {
     use std::fs;
 
     use super::{look, see};
-    use crate::tree::{Needles, TreeError, list};
+    use crate::tree::{Entry, File, Needles, TreeError, list};
 
     #[test]
     fn what_was_seen_is_not_read_again_unless_something_else_is_asked() {
@@ -132,5 +134,13 @@ mod tests {
         assert_eq!(look(&entries, &needles, |_| true).unwrap(), before, "it is known");
         let wider = Needles::new(b"/opt", &others);
         assert!(matches!(look(&entries, &wider, |_| true), Err(TreeError::File(_))), "it has to be read");
+
+        let link = folder.path().join("link");
+        let Some(Entry::File(File { content, .. })) = entries.get(&b"link"[..]) else { panic!("it is a file") };
+        let read = || std::io::copy(&mut content.open().unwrap(), &mut std::io::sink());
+        assert_eq!(read().unwrap(), 13);
+        fs::write(&link, "/opt/HELD/lib").unwrap();
+        fs::File::open(&link).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(read().unwrap_err().kind(), std::io::ErrorKind::InvalidData, "it was changed since");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::content::Reader;
 use crate::base::Digest;
 
 /// How many bytes are kept of a file's beginning: as many as tell what it is.
@@ -17,9 +18,23 @@ pub struct Seen {
     beginning: [u8; BEGINNING],
     kept: usize,
     absent: Arc<[Vec<u8>]>,
+    changed: Option<Changed>,
 }
 
+/// When a file was changed last, in seconds since 1970 and nanoseconds.
+pub(super) type Changed = (i64, i64);
+
 impl Seen {
+    /// What was seen by a reader; who reads the file later is told when it was changed since that began.
+    #[must_use]
+    pub fn by(self, reader: &Reader<'_>) -> Self {
+        Self { changed: reader.changed(), ..self }
+    }
+
+    pub(super) fn changed(&self) -> Option<Changed> {
+        self.changed
+    }
+
     /// The file's first 20 bytes; fewer when it is shorter.
     pub fn beginning(&self) -> &[u8] {
         &self.beginning[..self.kept]
@@ -55,7 +70,7 @@ impl Seeing {
 
     /// What was seen; `absent` are texts that were searched for and do not stand in the file.
     pub fn done(self, absent: Arc<[Vec<u8>]>) -> Seen {
-        Seen { digest: self.hasher.into(), beginning: self.beginning, kept: self.kept, absent }
+        Seen { digest: self.hasher.into(), beginning: self.beginning, kept: self.kept, absent, changed: None }
     }
 }
 

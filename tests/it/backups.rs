@@ -305,6 +305,40 @@ fn a_clone_of_what_was_unpacked_can_be_verified_updated_and_relocated() {
 }
 
 #[test]
+fn what_was_moved_is_packed_and_saved_as_it_was() {
+    let (project, prefix) = installed();
+    let (archive, tree) = unpacked(&project, &prefix);
+    let moved = project.beside("moved");
+    fs::rename(&tree, &moved).unwrap();
+    let again = project.beside("two.tar.zst");
+    project.run(&["pack", "-p", text(&moved), "-o", text(&again)]).success();
+    assert!(fs::read(&again).unwrap() == fs::read(&archive).unwrap(), "the bytes differ");
+    let (saved, back) = (project.beside("saved"), project.beside("back"));
+    project.run(&["backup", "-p", text(&moved), "-o", text(&saved)]).success();
+    project.run(&["restore", text(&saved), "-p", text(&back)]).success();
+    assert_greets(&back);
+
+    // A tree that is in use is no folder that may be written over, nor may what an update builds on.
+    let into = format!("{}/", moved.display());
+    project.run(&["pack", "-p", text(&back), "-o", &into, "--force"]).failure(2).says("in use");
+    let onto = ["pack", "-p", text(&back), "-o", text(&again), "--since", text(&again), "--force"];
+    project.run(&onto).failure(2).says("--since");
+    assert!(fs::read(&again).unwrap() == fs::read(&archive).unwrap(), "it was written over");
+
+    // Parts are replaced by parts, and nothing of the old ones stays.
+    let cut = project.beside("cut.tar");
+    let parts = || files_below(cut.parent().unwrap()).into_iter().filter(|it| text(it).starts_with("cut.tar")).count();
+    project.run(&["pack", "-p", text(&back), "-o", text(&cut), "--split", "16K"]).success();
+    let many = parts();
+    project.run(&["pack", "-p", text(&back), "-o", text(&cut), "--split", "64K"]).failure(2).says("is there already");
+    project.run(&["pack", "-p", text(&back), "-o", text(&cut)]).failure(2).says("is there already");
+    project.run(&["pack", "-p", text(&back), "-o", text(&cut), "--split", "64K", "--force"]).success();
+    assert!(parts() < many, "{many} parts and then {}", parts());
+    let whole = project.beside("of parts");
+    project.run(&["unpack", &format!("{}.000", cut.display()), "-p", text(&whole)]).success();
+}
+
+#[test]
 fn a_clone_tells_how_its_tree_differs_from_its_digests() {
     let (project, prefix) = installed();
     let (_, tree) = unpacked(&project, &prefix);

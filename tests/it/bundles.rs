@@ -103,6 +103,16 @@ fn a_bundle_is_the_environment_of_the_archive() {
     let third = unpack(&folder, "by-folder");
     assert_greets(&third);
     assert_eq!(files_below(&third), files_below(&theirs));
+    // What its files need, and which packages it holds, is told as of the archive.
+    let told = |from: &Path| {
+        let from = from.to_str().unwrap();
+        project.run(&["check", from]).success();
+        let lacks = project.run(&["check", from, "--target", "__glibc=2.5", "--format", "json"]).failure(1);
+        let listed = project.run(&["export", from, "--format", "explicit"]).success();
+        (lacks.json(), listed.stdout)
+    };
+    let of_archive = told(&places[1]);
+    assert!(told(&places[0]) == of_archive && told(&folder) == of_archive);
 
     project
         .run(&["unpack", places[0].to_str().unwrap(), "-p", third.to_str().unwrap()])

@@ -225,6 +225,16 @@ fn what_can_be_asked_for_by_hand_can_be_asked_for_in_the_manifest() {
     });
     assert!(trees[0] == trees[1] && trees[0] == trees[2]);
 
+    // What was never ours stays.
+    let other = project.path("dist/both-linux-64.folder");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("mine"), "mine").unwrap();
+    project.edit("project.toml", "\"tar.zst\"", "\"folder\"");
+    project.run(&["pack", "both"]).failure(1).says("is there already");
+    assert_eq!(files_below(&other), [Path::new("mine")]);
+    fs::remove_dir_all(&other).unwrap();
+    project.edit("project.toml", "pack = [\"folder\"]", "pack = [\"tar.zst\"]");
+
     // What is damaged or old is replaced.
     for list in ["bundle-folder/bundle.json", "folder/conda-meta/envbuild/files"] {
         fs::remove_file(project.path(format!("dist/one-linux-64.{list}"))).unwrap();

@@ -88,7 +88,7 @@ pub(in crate::cli) fn restore(world: &World, args: &RestoreArgs) -> miette::Resu
 pub(in crate::cli) fn clone(world: &World, args: &CloneArgs) -> miette::Result<Exit> {
     let from = match host_libraries::find(world, &args.what)? {
         Place::Prefix(prefix) => prefix,
-        Place::Archive(archive) => return Err(UsageError::NoEnvironment(archive).into()),
+        Place::Archive(archive) | Place::Bundle(archive) => return Err(UsageError::NoEnvironment(archive).into()),
     };
     let to = world.path(&args.prefix);
     require_outside(&from, &to)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{World, host_libraries::unknown};
+use super::{World, host_libraries::unknown, unbundled::Unbundled};
 use crate::{
     archive,
     base::fs,
@@ -15,6 +15,7 @@ use crate::{
         ui,
     },
     export::{self, Contents, Export, Format},
+    image,
     lock::{self, LockedEnvironment},
     tree::{HEADER, Header},
     unpack,
@@ -55,6 +56,13 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
         return Ok(of_lock(name, locked, root));
     }
     let path = world.path(what);
+    if image::is_bundle(&path) {
+        let mut contents = export::of_prefix(&Unbundled::of(&path)?.prefix)?;
+        contents.name = named(&path, &contents);
+        contents.place = path.display().to_string();
+        contents.forget_places_below(&[]);
+        return Ok(contents);
+    }
     if path.is_file() {
         return of_archive(&path);
     }
@@ -94,17 +102,15 @@ fn of_archive(path: &Path) -> miette::Result<Contents> {
         // The records of what did not change are in the tree on which it builds.
         return Err(UsageError::Update(path.to_owned()).into());
     }
-    let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut contents = export::of_files(archive::Format::stem(&file), path, &files)?;
-    match header.and_then(|it| it.name) {
-        Some(name) => contents.name = name,
-        // Most likely it is still called as it was packed.
-        None => {
-            if let Some(name) = contents.name.strip_suffix(&format!("-{}", contents.platform)) {
-                contents.name = name.to_owned();
-            }
-        }
-    }
+    let mut contents = export::of_files("", path, &files)?;
+    contents.name = header.and_then(|it| it.name).unwrap_or_else(|| named(path, &contents));
     contents.forget_places_below(&[]);
     Ok(contents)
+}
+
+/// What the environment in a file is most likely called: as the file, if that is still called as it was packed.
+fn named(path: &Path, contents: &Contents) -> String {
+    let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = archive::Format::stem(&file).trim_end_matches(".bundle");
+    stem.strip_suffix(&format!("-{}", contents.platform)).unwrap_or(stem).to_owned()
 }

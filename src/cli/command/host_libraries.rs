@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::World;
+use super::{World, unbundled::Unbundled};
 use crate::{
     cli::{
         Environment, Exit,
@@ -11,6 +11,7 @@ use crate::{
         ui,
     },
     exec::Context,
+    image,
     ledger::{self, Held, Host, Ledger},
     manifest::closest,
     plan::Kind,
@@ -35,6 +36,8 @@ pub(super) enum Place {
     Prefix(PathBuf),
     /// A file.
     Archive(PathBuf),
+    /// Packages, in a file or a folder.
+    Bundle(PathBuf),
 }
 
 /// Finds an environment of the project, a prefix or an archive, whatever the word means.
@@ -48,6 +51,9 @@ pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
         }
     }
     let path = world.path(what);
+    if image::is_bundle(&path) {
+        return Ok(Place::Bundle(path));
+    }
     if path.is_file() {
         return Ok(Place::Archive(path));
     }
@@ -63,6 +69,7 @@ pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
 fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
     match find(world, what)? {
         Place::Prefix(prefix) => Ok(ledger::of_prefix(&prefix)?),
+        Place::Bundle(bundle) => Ok(ledger::of_prefix(&Unbundled::of(&bundle)?.prefix)?),
         Place::Archive(archive) => {
             let files = unpack::files_in(&archive, ledger::FOLDER)?;
             let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &archive.join(file));

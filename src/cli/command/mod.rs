@@ -16,6 +16,7 @@ mod run;
 mod stage;
 mod status;
 mod target;
+mod unbundled;
 mod unpack;
 mod worker;
 

@@ -7,6 +7,7 @@ use rattler_conda_types::{Channel, MatchSpec, ParseStrictness, Subdir};
 use super::{
     World,
     host_libraries::{Place, find},
+    unbundled::Unbundled,
 };
 use crate::{
     base::{Network, Scratch},
@@ -39,6 +40,7 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     let needs = match &place {
         Place::Prefix(prefix) => needs::of_folder(prefix)?,
         Place::Archive(archive) => needs::of_archive(archive)?,
+        Place::Bundle(bundle) => needs::of_folder(&Unbundled::of(bundle)?.prefix)?,
     };
     let target = resolved(world, named.as_ref(), here, &needs)?;
     let mut found = violations(&needs, &target, &[]);

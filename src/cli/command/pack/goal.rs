@@ -1,14 +1,16 @@
 //! Where an archive goes that the manifest does not ask for, and in which format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::super::World;
 use crate::{
-    archive::Format,
+    archive::{self, Format},
     cli::{
         pack_args::PackArgs,
         project::{PACK_LEVEL, UsageError},
     },
     exec::PackAs,
+    tree::MARKER,
 };
 
 /// A place and a format that fit what is asked for.
@@ -24,10 +26,19 @@ impl Goal {
     ///
     /// # Errors
     /// When it says none, something is there, or an option is not for this format.
-    pub(super) fn at(file: PathBuf, args: &PackArgs) -> Result<Self, UsageError> {
+    pub(super) fn at(world: &World, file: PathBuf, args: &PackArgs) -> Result<Self, UsageError> {
         let Some(format) = PackAs::of_path(&file) else { return Err(UsageError::Ending(file)) };
-        if !args.force && file.symlink_metadata().is_ok() {
-            return Err(UsageError::Exists(file));
+        // The archive, its first part, or the checksums of either.
+        let there = [file.clone(), archive::part(&file, 0), file.with_added_extension("sha256")];
+        if let Some(there) = there.into_iter().find(|it| !args.force && it.symlink_metadata().is_ok()) {
+            return Err(UsageError::Exists(there));
+        }
+        if args.since.as_ref().is_some_and(|old| is_same(&world.path(old), &file)) {
+            return Err(UsageError::SinceItself(file));
+        }
+        // What was packed names no place; what somebody unpacked or installed has one.
+        if file.join(MARKER).is_file() {
+            return Err(UsageError::InUse(file));
         }
         Self::of(Some(file), format, args)
     }
@@ -81,4 +92,8 @@ impl Goal {
             _ => Ok(()),
         }
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

@@ -47,7 +47,7 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
     };
     // What was named is looked at before all files are.
     let goal = match &args.output {
-        Some(file) => Goal::at(world.path(file), args)?,
+        Some(file) => Goal::at(world, world.path(file), args)?,
         None => Goal::unnamed(args)?,
     };
     let PackAs::Archive(format) = goal.format else { return Err(UsageError::NotLocked.into()) };
@@ -100,7 +100,7 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
             }
             (None, None) => {
                 let file = format!("{}-{}.tar.zst", adopted.name, adopted.platform);
-                Goal::at(world.path(file.as_ref()), args)?.file.unwrap_or_default()
+                Goal::at(world, world.path(file.as_ref()), args)?.file.unwrap_or_default()
             }
         };
         require_outside(&prefix, &file)?;

@@ -20,7 +20,7 @@ use crate::{
 pub(super) fn pack(world: &World, args: &PackArgs) -> miette::Result<Exit> {
     // What was named is looked at before anything is done.
     let goal = match &args.output {
-        Some(file) => Goal::at(world.path(file), args)?,
+        Some(file) => Goal::at(world, world.path(file), args)?,
         None => Goal::unnamed(args)?,
     };
     let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
