@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, ffi::OsStr, io::Read as _, os::unix::ffi::OsStr
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
 
-use super::{
-    error::{AdoptError, AdoptErrors},
-    records::is_record,
+use super::error::{AdoptError, AdoptErrors};
+use crate::{
+    conda::is_record,
+    tree::{Content, Entries, Entry, File},
 };
-use crate::tree::{Content, Entries, Entry, File};
 
 /// One pattern. `*` stands for anything, slashes too, as in conda-pack.
 #[derive(Debug, Clone, PartialEq, Eq)]

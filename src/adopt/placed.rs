@@ -10,8 +10,10 @@ use std::io::Read as _;
 use memchr::memmem;
 use serde_json::Value;
 
-use super::records::is_record;
-use crate::tree::{Content, Entries, Entry, File};
+use crate::{
+    conda::is_record,
+    tree::{Content, Entries, Entry, File},
+};
 
 /// In which folder modules are in a pure Python package.
 const MODULES: &str = "site-packages/";

@@ -10,7 +10,10 @@ use rattler_conda_types::{
 use rayon::prelude::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::error::AdoptError;
-use crate::tree::{Content, Entries, Entry, File};
+use crate::{
+    conda::is_record,
+    tree::{Content, Entries, Entry, File},
+};
 
 /// What a package says of a file.
 #[derive(Debug, Clone, Copy)]
@@ -46,11 +49,6 @@ impl Claim<'_> {
     pub(super) fn may_miss(&self, name: &[u8]) -> bool {
         name.ends_with(b".pyc") || self.entry.is_some_and(|it| it.path_type == PathType::PycFile)
     }
-}
-
-/// Whether an entry is a package's record.
-pub(super) fn is_record(name: &[u8]) -> bool {
-    name.strip_prefix(b"conda-meta/").is_some_and(|file| file.ends_with(b".json") && !file.contains(&b'/'))
 }
 
 /// Reads all records of a tree, sorted by the packages' names.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rattler_conda_types::package::FileMode;
-use rattler_digest::{Sha256, Sha256Hash, digest::Digest as _};
+use rattler_digest::{HashingWriter, Sha256, Sha256Hash};
 
 use super::{
     records::Claim,
@@ -256,12 +256,7 @@ fn first_line(beginning: &[u8], hits: &[Hit], spellings: &Spellings, to: &[u8]) 
 
 fn sha256(content: &Content) -> std::io::Result<Sha256Hash> {
     let mut reader = content.open().map_err(|error| std::io::Error::new(error.kind(), error))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match std::io::Read::read(&mut reader, &mut buffer)? {
-            0 => return Ok(hasher.finalize()),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+    let mut hasher = HashingWriter::<_, Sha256>::new(std::io::sink());
+    std::io::copy(&mut reader, &mut hasher)?;
+    Ok(hasher.finalize().1)
 }

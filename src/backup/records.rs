@@ -5,11 +5,12 @@ use std::{
     io::{self, Read as _},
 };
 
-use rattler_digest::{Sha256, Sha256Hash, digest::Digest as _};
+use rattler_digest::{HashingWriter, Sha256, Sha256Hash};
 use serde_json::Value;
 
 use crate::{
     base::FsError,
+    conda::is_record,
     tree::{Content, Entries, Entry, File},
 };
 
@@ -19,9 +20,6 @@ use crate::{
 /// # Errors
 /// When a file cannot be read.
 pub fn renew(entries: &mut Entries, replaced: &BTreeSet<Vec<u8>>) -> Result<(), FsError> {
-    let is_record = |name: &[u8]| {
-        name.strip_prefix(b"conda-meta/").is_some_and(|file| file.ends_with(b".json") && !file.contains(&b'/'))
-    };
     let records: Vec<Vec<u8>> = entries.keys().filter(|name| is_record(name)).cloned().collect();
     for name in records {
         let Some(content) = content_of(entries, &name) else { continue };
@@ -65,15 +63,7 @@ fn content_of<'a>(entries: &'a Entries, name: &[u8]) -> Option<&'a Content> {
 }
 
 fn sha256(content: &Content) -> Result<Sha256Hash, FsError> {
-    let mut hasher = Sha256::new();
-    let mut reader = content.open()?;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize()),
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(content.fault(error)),
-        }
-    }
+    let mut hasher = HashingWriter::<_, Sha256>::new(io::sink());
+    io::copy(&mut content.open()?, &mut hasher).map_err(|error| content.fault(error))?;
+    Ok(hasher.finalize().1)
 }

@@ -20,8 +20,9 @@ use crate::{
     bytecode::settle,
 };
 
-/// Compiles the files that it reads the names of, and writes the names of what it made, each ended by a NUL. The hash in the compiled file is never compared with the source: the
-/// times of files mean nothing in a package, and comparing would read every source at every start.
+/// Compiles the files that it reads the names of, and writes the names of what it made, each ended by a NUL. The hash in the
+/// compiled file is never compared with the source: the times of files mean nothing in a package, and comparing would read
+/// every source at every start.
 const COMPILE: &str = "\
 import os, py_compile, sys
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH

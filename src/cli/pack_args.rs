@@ -38,18 +38,18 @@ pub(super) struct PackArgs {
     #[arg(long, value_name = "SIZE", requires = "one", value_parser = values::size)]
     pub(super) split: Option<u64>,
     /// Fail when the environment needs something that this target does not have, as `check` does
-    #[arg(long, value_name = "NAME", requires = "prefix")]
+    #[arg(long, value_name = "NAME")]
     pub(super) target: Option<String>,
     #[command(flatten)]
     pub(super) filters: Patterns,
     /// Leave out packages that are installed in editable mode
-    #[arg(long, requires = "prefix")]
+    #[arg(long)]
     pub(super) ignore_editable: bool,
     /// Put the sources of packages that are installed in editable mode where an ordinary install puts them
-    #[arg(long, requires = "prefix", conflicts_with = "ignore_editable")]
+    #[arg(long, conflicts_with = "ignore_editable")]
     pub(super) include_editable: bool,
     /// Correct files that were compiled in the prefix, too: the archive can go only to paths that are not longer than
     /// PREFIX
-    #[arg(long, requires = "prefix")]
+    #[arg(long)]
     pub(super) short_prefix: bool,
 }

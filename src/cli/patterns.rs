@@ -25,7 +25,7 @@ impl Args for Patterns {
     fn augment_args(command: Command) -> Command {
         let option = |(name, help, _): Described| {
             let option = Arg::new(name).long(name).value_name("GLOB").help(help).value_parser(values::pattern);
-            option.action(ArgAction::Append).requires("prefix")
+            option.action(ArgAction::Append)
         };
         command.args(OPTIONS.map(option))
     }

@@ -4,7 +4,8 @@
 //! is whole, its content is digested, and the digest's first digits end the final build string. So equal content has an
 //! equal name and equal bytes, whoever built it, from whatever inputs.
 //!
-//! It also knows how to name where a package came from without secrets and paths of a machine.
+//! It also knows how to name where a package came from without secrets and paths of a machine, and how the record of an
+//! installed one is called.
 //!
 //! Knows nothing of: how an archive is built, published or installed.
 
@@ -15,6 +16,7 @@ mod content;
 mod error;
 mod location;
 mod name;
+mod record;
 mod seal;
 #[cfg(test)]
 pub(crate) mod support;
@@ -27,4 +29,5 @@ pub use content::sealed_content;
 pub use error::CondaError;
 pub use location::{is_below, is_placeless, public_channel, public_url, without_secrets};
 pub use name::provisional;
+pub use record::is_record;
 pub use seal::{Sealed, seal};

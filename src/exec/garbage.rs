@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Context, ExecError, packaging::told_by};
+use super::{Context, ExecError, packaging::list_of};
 use crate::{
     base::{fs, users_of},
     build, conda, fetch,
@@ -134,7 +134,7 @@ fn is_sealed(archive: &Path) -> bool {
 /// with a list.
 fn is_pack(file: &Path) -> bool {
     if file.is_dir() {
-        return told_by(file).is_ok_and(|it| it.is_some());
+        return list_of(file).is_some();
     }
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let archive = name.trim_end_matches(".sha256");

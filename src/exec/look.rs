@@ -6,7 +6,7 @@ use super::{
     Context, ExecError, Outputs,
     environment::{self, locked_digest},
     host, libraries,
-    packaging::told_by,
+    packaging::list_of,
     resolve,
 };
 use crate::{
@@ -269,7 +269,11 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
             (!there).then(|| Reason::OutputGone(file.display().to_string()))
         }
         Output::Folder { digest, folder } => {
-            let there = told_by(&context.workspace.root.join(folder))?.as_ref() == Some(digest);
+            let list = list_of(&context.workspace.root.join(folder));
+            let there = match list.and_then(|list| Some((list.metadata().ok()?, list))) {
+                Some((found, list)) => context.stamps.digest(&list, &found)? == *digest,
+                None => false,
+            };
             (!there).then(|| Reason::OutputGone(folder.display().to_string()))
         }
     })
@@ -304,6 +308,11 @@ pub(super) fn made(context: &Context, output: &Output) {
         }
         Output::Archive { file, digest, .. } => {
             context.stamps.made_bytes(&context.workspace.root.join(file), *digest);
+        }
+        Output::Folder { folder, digest } => {
+            if let Some(list) = list_of(&context.workspace.root.join(folder)) {
+                context.stamps.made_bytes(&list, *digest);
+            }
         }
         _ => {}
     }

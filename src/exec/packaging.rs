@@ -23,9 +23,6 @@ use crate::{
     workspace::Environment,
 };
 
-/// The lock file in a bundle.
-const BUNDLED_LOCK: &str = "envbuild.lock";
-
 /// The archive of a node, where the manifest asks for one.
 pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let node = context.plan.node(job.index);
@@ -45,31 +42,23 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     };
     // One of ours that has lost its list; what was never ours is not touched.
     if archive.is_dir()
-        && told_by(&archive)?.is_none()
-        && [FOLDER, BUNDLED_LOCK].iter().any(|it| archive.join(it).exists())
+        && list_of(&archive).is_none()
+        && [FOLDER, image::LOCK].iter().any(|it| archive.join(it).exists())
     {
         fs::remove_dir_all(&archive)?;
     }
     let piece = archived(context, environment, &request)?.pieces.into_iter().next();
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
-    Ok(match (piece, told_by(&archive)?) {
+    Ok(match (piece, list_of(&archive)) {
         (Some(Piece { digest, sha256, bytes, .. }), _) => Output::Archive { digest, sha256, bytes, file },
-        (None, Some(digest)) => Output::Folder { digest, folder: file },
+        (None, Some(list)) => Output::Folder { digest: Digest::of(fs::read(&list)?), folder: file },
         (None, None) => unreachable!("every folder that is packed begins with a list of what is in it"),
     })
 }
 
-/// The digest of the list in a packed folder that says, by digests, what is in it; nothing of any other folder.
-pub(super) fn told_by(folder: &Path) -> Result<Option<Digest>, ExecError> {
-    for list in [FILES, image::INDEX] {
-        let path = folder.join(list);
-        if path.is_file()
-            && let Some(bytes) = fs::read_if_there(&path)?
-        {
-            return Ok(Some(Digest::of(bytes)));
-        }
-    }
-    Ok(None)
+/// The file in a packed folder that says, by digests, what is in it; none in any other folder.
+pub(super) fn list_of(folder: &Path) -> Option<PathBuf> {
+    [FILES, image::INDEX].iter().map(|list| folder.join(list)).find(|list| list.is_file())
 }
 
 /// What an environment is packed into.
@@ -207,11 +196,12 @@ impl Files {
                 network: context.settings.network,
             },
         )?;
-        let see = || pack::see(&mut image.entries, &image.placeholder, &image.foreign);
-        within(threads.max(1) as usize, see)?;
-        let variables = image::variables(&image.entries)?;
         let own = context.own_places();
-        let stated = stated::stated(&image.entries, Some(&environment.name), context.workspace.platform, &own)?;
+        let stated = within(threads.max(1) as usize, || -> Result<_, ExecError> {
+            pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
+            stated::stated(&image.entries, Some(&environment.name), context.workspace.platform, &own)
+        })?;
+        let variables = image::variables(&image.entries)?;
         Ok(Self { image, variables, stated, own })
     }
 

@@ -10,6 +10,7 @@ use rattler_conda_types::Subdir;
 use super::ExecError;
 use crate::{
     base::both,
+    conda::is_record,
     export::{self, Contents, Format},
     needs::{self, Needs},
     tree::{Entries, Entry, File},
@@ -68,8 +69,7 @@ fn contents(entries: &Entries, name: &str, platform: Subdir) -> Result<Contents,
             files.push((path, bytes));
         }
     }
-    let is_record = |path: &str| path.starts_with("conda-meta/") && path.ends_with(".json");
-    if !files.iter().any(|(path, _)| is_record(path)) {
+    if !files.iter().any(|(path, _)| is_record(path.as_bytes())) {
         return Ok(Contents::of_lock(name, platform, &[], &[]));
     }
     Ok(export::of_files(name, Path::new(name), &files)?)

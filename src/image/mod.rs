@@ -20,7 +20,8 @@ use rattler_conda_types::{MatchSpec, RepoDataRecord, Subdir};
 use crate::base::Network;
 
 pub use bundle::{
-    BundleRequest, Bundled, INDEX, Outline, UnbundleRequest, Unbundled, bundle, grow, is_bundle, outline, unbundle,
+    BundleRequest, Bundled, INDEX, LOCK, Outline, UnbundleRequest, Unbundled, bundle, grow, is_bundle, outline,
+    unbundle,
 };
 pub use error::ImageError;
 pub use made::{Image, image};

@@ -49,11 +49,6 @@ impl Record {
     }
 }
 
-/// Whether an entry is a package's record.
-pub(super) fn is_record(name: &[u8]) -> bool {
-    name.strip_prefix(b"conda-meta/").is_some_and(|file| file.ends_with(b".json") && !file.contains(&b'/'))
-}
-
 /// Whether an entry is a list of host libraries.
 pub(super) fn is_ledger(name: &[u8]) -> bool {
     let file = name.strip_prefix(crate::ledger::FOLDER.as_bytes()).and_then(|it| it.strip_prefix(b"/"));

@@ -12,11 +12,12 @@ use super::{
     error::NeedsError,
     gather::Gathered,
     model::Needs,
-    record::{Record, is_ledger, is_record},
+    record::{Record, is_ledger},
     wheel::{self, Wheel},
 };
 use crate::{
     base::{FsError, fs},
+    conda::is_record,
     elf::{self, Demands, ElfError, Pieces},
     ledger::Ledger,
     tree::{Content, Entries, Entry},

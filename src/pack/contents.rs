@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     base::Digest,
+    conda::is_record,
     tree::{
         self, BINARY, COUNTS, Content, DigestOf, Digests, Entries, Entry, FILES, FOLDER, FORMAT, File, HEADER, Header,
         LINKS, Look, Mode, NEEDS, Needles, PLACES, Relocation, TEXT, TreeError,
@@ -50,12 +51,12 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
     let spellings = spellings(add.foreign);
     let needles = Needles::new(scripts.placeholder.as_bytes(), &spellings);
     // Records are looked at after they were cleaned, which needs what is known of all other files.
-    let mut looks = tree::look(&entries, &needles, |name| !records::is_record(name))?;
+    let mut looks = tree::look(&entries, &needles, |name| !is_record(name))?;
     let mut relocation = Relocation::default();
     note(&entries, &looks, &mut relocation);
     let left_out = bytecode::settle(&mut entries, &relocation)?.into_iter().collect();
     clean_records(&mut entries, &Changed { relocation: &relocation, left_out: &left_out }, add.own)?;
-    looks.extend(tree::look(&entries, &needles, records::is_record)?);
+    looks.extend(tree::look(&entries, &needles, is_record)?);
     looks.retain(|name, _| !left_out.contains(name));
     note(&entries, &looks, &mut relocation);
     let machine: Vec<&Vec<u8>> = looks.iter().filter(|(_, look)| look.other).map(|(name, _)| name).collect();
@@ -213,7 +214,7 @@ impl Changes for Changed<'_> {
 }
 
 fn clean_records(entries: &mut Entries, changes: &Changed<'_>, own: &[PathBuf]) -> Result<(), PackError> {
-    for (name, entry) in entries.iter_mut().filter(|(name, _)| records::is_record(name)) {
+    for (name, entry) in entries.iter_mut().filter(|(name, _)| is_record(name)) {
         let Entry::File(File { content, .. }) = entry else { continue };
         let mut record = Vec::new();
         content.open()?.read_to_end(&mut record).map_err(|error| content.fault(error))?;

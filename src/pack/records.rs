@@ -18,11 +18,6 @@ pub(super) trait Changes {
     fn left_out(&self, name: &str) -> bool;
 }
 
-/// Whether an entry is a package's record.
-pub(super) fn is_record(name: &[u8]) -> bool {
-    name.strip_prefix(b"conda-meta/").is_some_and(|file| file.ends_with(b".json") && !file.contains(&b'/'))
-}
-
 /// Rewrites a record. The result depends on the package only, and on where it can be had: of channels in the folders `own`
 /// the place is left out.
 ///

@@ -88,6 +88,7 @@ pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
 pub struct Prepared {
     entries: Entries,
     digests: Digests,
+    tree: Digest,
 }
 
 /// Does all that has to be done before the archive is written: afterwards it is known what its tree is called.
@@ -96,13 +97,14 @@ pub struct Prepared {
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
 pub fn prepare(request: &mut PackRequest<'_>) -> Result<Prepared, PackError> {
     let (entries, digests) = within(request.threads as usize, || contents(request))?;
-    Ok(Prepared { entries, digests })
+    let tree = Digest::of(digests.to_bytes());
+    Ok(Prepared { entries, digests, tree })
 }
 
 impl Prepared {
     /// The digest that names the tree, whatever the format.
     pub fn tree(&self) -> Digest {
-        Digest::of(self.digests.to_bytes())
+        self.tree
     }
 
     /// Writes it, as [`pack`] does. The request is the one for which it was prepared, but for the place of the archive.
@@ -110,8 +112,7 @@ impl Prepared {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn write(self, request: &PackRequest<'_>) -> Result<Packed, PackError> {
-        let tree = self.tree();
-        let Self { mut entries, digests } = self;
+        let Self { mut entries, digests, tree } = self;
         if let Some(old) = request.since {
             since::only_new(&mut entries, &digests, old);
         }

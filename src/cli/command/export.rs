@@ -57,7 +57,7 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
     }
     let path = world.path(what);
     if image::is_bundle(&path) {
-        let mut contents = export::of_prefix(&Unbundled::of(&path)?.prefix)?;
+        let mut contents = export::of_prefix(&Unbundled::of(world, &path)?.prefix)?;
         contents.name = named(&path, &contents);
         contents.place = path.display().to_string();
         contents.forget_places_below(&[]);

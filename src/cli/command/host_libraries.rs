@@ -69,7 +69,7 @@ pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
 fn ledgers(world: &World, what: &Path) -> miette::Result<Vec<Ledger>> {
     match find(world, what)? {
         Place::Prefix(prefix) => Ok(ledger::of_prefix(&prefix)?),
-        Place::Bundle(bundle) => Ok(ledger::of_prefix(&Unbundled::of(&bundle)?.prefix)?),
+        Place::Bundle(bundle) => Ok(ledger::of_prefix(&Unbundled::of(world, &bundle)?.prefix)?),
         Place::Archive(archive) => {
             let files = unpack::files_in(&archive, ledger::FOLDER)?;
             let read = |(file, bytes): &(String, Vec<u8>)| Ledger::parse(bytes, &archive.join(file));

@@ -40,7 +40,7 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     let needs = match &place {
         Place::Prefix(prefix) => needs::of_folder(prefix)?,
         Place::Archive(archive) => needs::of_archive(archive)?,
-        Place::Bundle(bundle) => needs::of_folder(&Unbundled::of(bundle)?.prefix)?,
+        Place::Bundle(bundle) => needs::of_folder(&Unbundled::of(world, bundle)?.prefix)?,
     };
     let target = resolved(world, named.as_ref(), here, &needs)?;
     let mut found = violations(&needs, &target, &[]);

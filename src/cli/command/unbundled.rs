@@ -1,10 +1,11 @@
 //! A bundle holds packages, and what their files are is seen only in an environment that is made of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::World;
 use crate::{
     base::{Cancel, Progress, Scratch},
-    cli::signals,
+    cli::{project, signals},
     exec::{self, Children, UnbundleRequest},
     unpack::Machine,
 };
@@ -17,15 +18,19 @@ pub(super) struct Unbundled {
 
 impl Unbundled {
     /// Makes the environment, wherever it is to be used.
-    pub(super) fn of(bundle: &std::path::Path) -> miette::Result<Self> {
+    pub(super) fn of(world: &World, bundle: &Path) -> miette::Result<Self> {
         let cancel = Cancel::new();
         signals::watch(cancel.clone(), Children::default(), || {});
         let scratch = Scratch::new()?;
         let prefix = scratch.path().join("environment");
-        let (machine, progress) = (Machine::default(), Progress::none());
-        let request =
-            UnbundleRequest { bundle, prefix: &prefix, machine: &machine, cache: None, progress, cancel: &cancel };
-        exec::unbundle(&request)?;
+        exec::unbundle(&UnbundleRequest {
+            bundle,
+            prefix: &prefix,
+            machine: &Machine::default(),
+            cache: project::cache(&world.environment).as_deref(),
+            progress: Progress::none(),
+            cancel: &cancel,
+        })?;
         Ok(Self { prefix, _scratch: scratch })
     }
 }

@@ -6,6 +6,9 @@ use rattler_conda_types::PackageRecord;
 
 /// The file's name in the bundle.
 pub const INDEX: &str = "bundle.json";
+
+/// The lock file in a bundle.
+pub const LOCK: &str = "envbuild.lock";
 /// The format of the file; a reader refuses any other.
 pub(super) const FORMAT: u64 = 1;
 

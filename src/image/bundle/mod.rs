@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use grow::grow;
-pub use index::INDEX;
+pub use index::{INDEX, LOCK};
 pub use outline::{Outline, outline};
 pub use read::{UnbundleRequest, Unbundled, is_bundle, unbundle};
 pub use write::{BundleRequest, Bundled, bundle};

@@ -11,7 +11,7 @@ use rattler_conda_types::{MatchSpec, PackageRecord, RepoDataRecord, Subdir};
 use rattler_digest::{Sha256, digest::Digest as _};
 use serde_json::{Value, json};
 
-use super::index::{FORMAT, INDEX, Index, Package};
+use super::index::{FORMAT, INDEX, Index, LOCK, Package};
 use crate::{
     archive::{self, EPOCH, FileMeta, Format, Options, Output, Sink, SinkError},
     base::{Cancel, Digest, FsError, Scratch, fs},
@@ -104,7 +104,7 @@ fn fill(request: &BundleRequest<'_>, mut sink: Box<dyn Sink + '_>) -> Result<(),
         sink.file(name.as_bytes(), meta, bytes.len() as u64, &mut &*bytes).map_err(fail)
     };
     put(&mut *sink, INDEX, &index(request, &packages)?)?;
-    put(&mut *sink, "envbuild.lock", request.lock)?;
+    put(&mut *sink, LOCK, request.lock)?;
     put(&mut *sink, "explicit.txt", explicit(request, &packages).as_bytes())?;
     for (name, bytes) in request.lists {
         put(&mut *sink, name, bytes)?;

@@ -15,17 +15,18 @@ use crate::{
 };
 
 pub(in crate::cli) fn pack(world: &World, args: PackArgs) -> miette::Result<Exit> {
+    if let Some(option) = of_prefixes(&args).filter(|_| args.prefix.is_none()) {
+        return Err(UsageError::OfPrefixes(option).into());
+    }
     match &args.prefix {
         Some(prefix) => prefix::pack(world, &args, prefix),
-        None if of_prefixes(&args).is_some() => {
-            Err(UsageError::OfPrefixes(of_prefixes(&args).unwrap_or_default()).into())
-        }
         None if args.output.is_some() || args.since.is_some() => project::pack(world, &args),
         None => run_stage(world, args.run, Stage::Kind(Kind::Pack)),
     }
 }
 
-/// The option that goes only with a prefix and was given. (clap asks for no prefix when there are words that rule it out.)
+/// The option that goes only with a prefix and was given. clap's `requires` would not do: it asks for no prefix when there are
+/// words that rule it out.
 fn of_prefixes(args: &PackArgs) -> Option<&'static str> {
     let options = [
         ("--target <NAME>", args.target.is_some()),
