@@ -16,7 +16,8 @@ use super::{
 use crate::{
     archive::Format,
     base::{Digest, Progress, fs, within},
-    image::{self, Bundled, Image, ImageRequest},
+    conda::Sums,
+    image::{self, Image, ImageRequest},
     pack::{self, PackRequest, Piece},
     store::Output,
     tree::{Digests, FILES, FOLDER},
@@ -160,7 +161,7 @@ pub fn archived(
         (PackAs::Bundle { folder }, _) => {
             let archive = request.archive.map_or_else(|| context.dist(environment, BUNDLE), Path::to_owned);
             let bundled = bundle(context, environment, &records, &archive, folder)?;
-            let one = |Bundled { bytes, sha256, digest }| Piece { path: archive.clone(), bytes, sha256, digest };
+            let one = |Sums { bytes, sha256, digest }| Piece { path: archive.clone(), bytes, sha256, digest };
             let pieces = bundled.map(one).into_iter().collect();
             Ok(Archived { archive, pieces, tree: None, files: None, longest_prefix: None })
         }
