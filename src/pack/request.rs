@@ -117,7 +117,7 @@ impl Prepared {
             since::only_new(&mut entries, &digests, old);
         }
         let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
-        let pieces = write(&entries, request)?;
+        let pieces = write(&entries, &digests, request)?;
         Ok(Packed { pieces, files, tree })
     }
 }

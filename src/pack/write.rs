@@ -2,17 +2,17 @@
 
 use std::{
     fs::{File as OsFile, Permissions},
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
-use super::{early::Early, error::PackError, request::PackRequest};
+use super::{early::Early, error::PackError, order::in_order, request::PackRequest};
 use crate::{
     archive::{self, FileMeta, Format, Options, Parts, Shown, Sink, SinkError},
     base::{Cancel, Digest, FsError, Meter, Scratch, fs},
     conda::{Summing, Sums, checksum_line},
-    tree::{Entries, Entry, HEAD, HEADER},
+    tree::{Digests, Entries, Entry, HEADER},
     unpacker,
 };
 
@@ -30,7 +30,8 @@ pub struct Piece {
 }
 
 /// Writes everything, and the checksums beside it. What stood there before is replaced at the end.
-pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<Piece>, PackError> {
+pub(super) fn write(entries: &Entries, digests: &Digests, request: &PackRequest<'_>) -> Result<Vec<Piece>, PackError> {
+    let entries = &in_order(entries, digests)[..];
     let goal = request.archive;
     let beginning = beginning(request)?;
     let folder = goal.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -140,8 +141,12 @@ fn replace_folder(beside: &Path, goal: &Path) -> Result<(), PackError> {
     }
 }
 
-/// Gives every entry to a sink: what says where the prefix stands comes first.
-fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'_>) -> Result<(), PackError> {
+/// Gives every entry to a sink.
+fn fill(
+    entries: &[(&Vec<u8>, &Entry)],
+    mut sink: Box<dyn Sink + '_>,
+    request: &PackRequest<'_>,
+) -> Result<(), PackError> {
     let root = request.arcroot.as_bytes();
     for (at, _) in root.iter().enumerate().filter(|(_, byte)| **byte == b'/').chain([(root.len(), &b'/')]) {
         if at > 0 {
@@ -149,11 +154,10 @@ fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'
         }
     }
     let full = |name: &[u8]| if root.is_empty() { name.to_vec() } else { [root, b"/", name].concat() };
-    let head = HEAD.iter().filter_map(|name| entries.get_key_value(name.as_bytes()));
-    let rest = entries.iter().filter(|(name, _)| !HEAD.iter().any(|head| head.as_bytes() == name.as_slice()));
-    let total = entries.values().map(|entry| if let Entry::File(file) = entry { file.content.size() } else { 0 }).sum();
+    let size = |entry: &Entry| if let Entry::File(file) = entry { file.content.size() } else { 0 };
+    let total = entries.iter().map(|(_, entry)| size(entry)).sum();
     let meter = Meter::new(request.progress, total);
-    for (name, entry) in head.chain(rest) {
+    for (name, entry) in entries {
         if request.cancel.is_cancelled() {
             return Err(PackError::Stopped);
         }
@@ -161,8 +165,7 @@ fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'
             Entry::Folder => sink.folder(&full(name)),
             Entry::Link(target) => sink.link(&full(name), target),
             Entry::File(file) => {
-                let reader = BufReader::with_capacity(256 * 1024, file.content.open()?);
-                let mut data = Watched { inner: reader, meter: &meter, cancel: request.cancel };
+                let mut data = Watched { inner: file.content.open()?, meter: &meter, cancel: request.cancel };
                 let meta = FileMeta { executable: file.executable, modified: file.modified };
                 let size = file.content.size();
                 sink.file(&full(name), meta, size, &mut data)

@@ -10,7 +10,7 @@ use super::{
     error::TreeError,
     find::{Found, Needles},
     place::Places,
-    seen::Seeing,
+    seen::{Seeing, Spare},
 };
 use crate::base::Digest;
 
@@ -63,8 +63,9 @@ pub fn see(entries: &mut Entries, needles: &Needles<'_>) -> Result<(), TreeError
         })
         .collect();
     files.sort_by_key(|content| std::cmp::Reverse(content.size()));
+    let spare = Spare::default();
     files.into_par_iter().with_max_len(8).try_for_each(|content| {
-        let mut seeing = Seeing::default();
+        let mut seeing = Seeing::begin(content.size(), &spare);
         let mut reader = content.open()?;
         let found = needles.look(&mut reader, |piece| seeing.see(piece));
         let Found { places, other, .. } = found.map_err(|error| changed(content, error))?;

@@ -149,7 +149,8 @@ fn a_killed_runs_claim_is_taken_over_silently() {
 
 #[test]
 fn another_hosts_run_is_named() {
-    let project = Project::example("quickstart");
+    // However long the path of the lock is, the message stays in one line.
+    let project = Project::example("quickstart").env("COLUMNS", "1000");
     project.run(&["build", "greet-data"]).success();
     let claim = r#"{"token": "0a", "host": "node7", "boot": "b", "processes": "p", "process": 4711, "started": 1,
         "user": "ada", "command": "envbuild all", "since": 0}"#;

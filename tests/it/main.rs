@@ -5,6 +5,7 @@
 mod support;
 
 mod activation;
+mod against_mpi;
 mod adopted;
 mod answers;
 mod archives;
@@ -33,17 +34,14 @@ mod locks;
 mod matrix;
 mod mentioned;
 mod modules;
-mod mpi;
 mod noop;
 mod packs;
 mod parallel;
-mod parallel_example;
 mod quickstart;
 mod readonly;
 mod recipes;
 mod repair;
 mod reproducible;
-mod second_mpi;
 mod self_extracting;
 mod stopping;
 mod tidy;
