@@ -5,8 +5,8 @@
 mod support;
 
 mod activation;
-mod against_mpi;
 mod adopted;
+mod against_mpi;
 mod answers;
 mod archives;
 mod backups;
