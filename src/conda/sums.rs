@@ -1,6 +1,7 @@
-//! What a written file is known by: its size and its digests.
+//! What a written file is known by: its size and its digest.
 
 use std::{
+    fs::File,
     io::{self, Read},
     os::unix::ffi::OsStrExt as _,
     path::Path,
@@ -8,17 +9,15 @@ use std::{
 
 use rattler_digest::{Sha256, digest::Digest as _};
 
-use crate::base::Digest;
+use crate::base::FsError;
 
-/// The size of a file and the digests of its bytes.
+/// The size of a file and the digest of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sums {
     /// How many bytes it has.
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal digits, as it stands in checksum files.
     pub sha256: String,
-    /// Its blake3 digest.
-    pub digest: Digest,
 }
 
 /// Sums of what has passed until now.
@@ -26,7 +25,6 @@ pub struct Sums {
 pub struct Summing {
     bytes: u64,
     sha256: Sha256,
-    blake3: blake3::Hasher,
 }
 
 impl Summing {
@@ -34,21 +32,28 @@ impl Summing {
     pub fn update(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.sha256.update(bytes);
-        self.blake3.update(bytes);
     }
 
     /// The sums of everything.
     pub fn finish(self) -> Sums {
-        Sums { bytes: self.bytes, sha256: hex::encode(self.sha256.finalize()), digest: self.blake3.into() }
+        Sums { bytes: self.bytes, sha256: hex::encode(self.sha256.finalize()) }
     }
 }
 
 impl Sums {
+    /// The sums of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read; the error names it.
+    pub fn of_file(path: &Path) -> Result<Self, FsError> {
+        File::open(path).and_then(Self::of).map_err(|source| FsError::new("read", path, source))
+    }
+
     /// The sums of what a reader gives until its end.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn of(mut reader: impl Read) -> io::Result<Self> {
+    fn of(mut reader: impl Read) -> io::Result<Self> {
         let mut summing = Summing::default();
         let mut buffer = vec![0; 256 * 1024];
         loop {

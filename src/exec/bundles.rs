@@ -193,7 +193,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
         progress: Progress::none(),
         cancel,
     };
-    let (mut entries, _) = pack::contents(&mut request)?;
+    let mut entries = pack::contents(&mut request)?.into_entries();
     of_any_place(&mut entries, &image.placeholder);
     let whole = beside.path().join("whole");
     let files = image::grow(&entries, &whole, beside.path(), &meter, cancel).map_err(stopped)?;

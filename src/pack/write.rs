@@ -10,7 +10,7 @@ use std::{
 use super::{early::Early, error::PackError, order::in_order, request::PackRequest};
 use crate::{
     archive::{self, FileMeta, Format, Options, Parts, Shown, Sink, SinkError},
-    base::{Cancel, Digest, FsError, Meter, Scratch, fs},
+    base::{Cancel, FsError, Meter, Scratch, fs},
     conda::{Summing, Sums, checksum_line},
     tree::{Digests, Entries, Entry, HEADER},
     unpacker,
@@ -25,8 +25,6 @@ pub struct Piece {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal digits, as it stands in the checksum file.
     pub sha256: String,
-    /// The blake3 digest of its bytes.
-    pub digest: Digest,
 }
 
 /// Writes everything, and the checksums beside it. What stood there before is replaced at the end.
@@ -216,10 +214,9 @@ impl<R: Read> Read for Watched<'_, R> {
 
 /// A file that is written, read again.
 fn sums(path: &Path) -> Result<Piece, FsError> {
-    let sums = OsFile::open(path).and_then(Sums::of).map_err(|source| FsError::new("read", path, source))?;
-    Ok(piece(path, sums))
+    Ok(piece(path, Sums::of_file(path)?))
 }
 
-fn piece(path: &Path, Sums { bytes, sha256, digest }: Sums) -> Piece {
-    Piece { path: path.to_owned(), bytes, sha256, digest }
+fn piece(path: &Path, Sums { bytes, sha256 }: Sums) -> Piece {
+    Piece { path: path.to_owned(), bytes, sha256 }
 }
