@@ -32,7 +32,7 @@ pub use error::{Fault, SinkError};
 pub use folder::folder;
 pub use format::Format;
 pub use output::{Output, Shown};
-pub use parts::{Joined, Parts, SMALLEST_PART, join, part};
+pub use parts::{Joined, Parts, join, part};
 pub use self_extracting::SELF_EXTRACTING;
 pub use sink::{EPOCH, FileMeta, Options, Sink, create};
 pub use source::{FileInfo, Input, Kind, Limits, Member, Source, format_of, input, open, read};

@@ -26,10 +26,10 @@ pub struct Parts {
 }
 
 /// The smallest size of a part in bytes: the beginning of an archive, which tells what it is, stands in the first.
-pub const SMALLEST_PART: u64 = 4096;
+const SMALLEST_PART: u64 = 4096;
 
 impl Parts {
-    /// Begins the first part, `stem` with `.000` added. Every part has `size` bytes, but at least [`SMALLEST_PART`].
+    /// Begins the first part, `stem` with `.000` added. Every part has `size` bytes, but at least 4096.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     answers::{documented, fields},
-    support::{Project, Ran, client, contents_below, skip, variable},
+    support::{Project, Ran, bare, client, contents_below, skip, variable},
 };
 
 /// A prefix with a short path, and everything that is needed to make and pack it.
@@ -106,19 +106,6 @@ impl Bench {
         bare(&by_tar.join("bin/conda-unpack"), &[]);
         [by_us, by_tar]
     }
-}
-
-/// Runs a program with nothing in its environment but a PATH without the prefix.
-#[track_caller]
-fn bare(program: &Path, arguments: &[&str]) -> Ran {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir("/");
-    Ran::new(command.output().unwrap()).success()
 }
 
 fn names(list: &Value, field: &str) -> Vec<String> {

@@ -16,6 +16,8 @@ use envbuild::archive::{
     Fault, FileMeta, Format, Kind, Limits, Options, Output, Parts, Sink, create, folder, format_of, open,
 };
 
+use crate::support;
+
 const LIMITS: Limits = Limits { entries: 100_000, bytes: 8 << 30 };
 
 /// What a tree holds: a folder, a link's target, or a file's mode, time and content.
@@ -104,31 +106,20 @@ fn read(path: &Path, first: &[&str]) -> Result<Vec<(Vec<u8>, Node)>, Fault> {
 }
 
 /// The tree that is in a folder on disk, by the means of the standard library alone.
-fn on_disk(root: &Path, below: &Path, tree: &mut Tree) {
-    for entry in fs::read_dir(root.join(below)).unwrap() {
-        let path = below.join(entry.unwrap().file_name());
-        let full = root.join(&path);
-        let metadata = full.symlink_metadata().unwrap();
-        let node = if metadata.is_dir() {
-            on_disk(root, &path, tree);
-            assert_eq!(metadata.permissions().mode() & 0o777, 0o755, "{}", full.display());
-            Node::Folder
-        } else if metadata.is_symlink() {
-            Node::Link(fs::read_link(&full).unwrap().into_os_string().into_vec())
-        } else {
-            let mode = metadata.permissions().mode() & 0o777;
-            assert!(mode == 0o755 || mode == 0o644, "{}: {mode:o}", full.display());
-            let modified = metadata.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-            Node::File(mode == 0o755, modified, fs::read(&full).unwrap())
-        };
-        tree.insert(path.as_os_str().as_bytes().to_vec(), node);
-    }
-}
-
 fn tree_in(root: &Path) -> Tree {
-    let mut tree = Tree::new();
-    on_disk(root, Path::new(""), &mut tree);
-    tree
+    let node = |name: &Path, found| match found {
+        support::Node::Folder(mode) => {
+            assert_eq!(mode, 0o755, "{}", name.display());
+            Node::Folder
+        }
+        support::Node::Link(target) => Node::Link(target.into_os_string().into_vec()),
+        support::Node::File(mode, modified, bytes) => {
+            assert!(mode == 0o755 || mode == 0o644, "{}: {mode:o}", name.display());
+            Node::File(mode == 0o755, modified.try_into().unwrap(), bytes)
+        }
+    };
+    let found = support::tree_below(root).into_iter();
+    found.map(|(name, found)| (name.as_os_str().as_bytes().to_vec(), node(&name, found))).collect()
 }
 
 /// The first name at which two trees differ, which is easier to read than all of them.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     answers,
-    support::{Mounts, Project, Ran, contents_below, files_below, skip, variable},
+    support::{Mounts, Project, Ran, bare, contents_below, files_below, science},
 };
 
 const ENVIRONMENT: &str = "everyone-libgreet1.0.0";
@@ -30,9 +30,7 @@ fn installed() -> (Project, PathBuf) {
 
 #[track_caller]
 fn assert_greets(prefix: &Path) {
-    let mut hello = Command::new(prefix.join("bin/hello"));
-    hello.arg("--everyone").env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
-    let hello = Ran::new(hello.output().unwrap()).success();
+    let hello = bare(&prefix.join("bin/hello"), &["--everyone"]);
     assert!(hello.stdout.starts_with("Hello, Ada!\nHello, Barbara!\nHello, Grace!\n"), "{}", hello.stdout);
 }
 
@@ -404,23 +402,9 @@ fn a_channel_that_others_can_use_is_found_again_from_an_archive() {
     assert!(explicit.contains(&format!("{channel}/linux-64/hello-")), "{explicit}");
 }
 
-const MANIFEST: &str = "\
-[project]
-name = \"base\"
-channels = [\"conda-forge\"]
-
-[environments.science]
-dependencies = [\"python 3.11.*\", \"pip\", \"setuptools\", \"wheel\"]
-";
-
 #[test]
 fn what_pip_brought_comes_back_by_every_way() {
-    let Some(channel) = variable("ENVBUILD_TEST_CHANNEL") else {
-        return skip("conda channel with CPython (ENVBUILD_TEST_CHANNEL)");
-    };
-    let project = Project::new().manifest(MANIFEST).env("ENVBUILD_CHANNELS", channel);
-    project.run(&["install", "science"]).success();
-    let prefix = project.path(".envbuild/envs/science");
+    let Some((project, prefix)) = science() else { return };
     project.write(
         "mine/pyproject.toml",
         "[project]\nname = \"mine\"\nversion = \"1.5\"\n[tool.setuptools]\npy-modules = [\"mine\"]\n",

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{Project, Ran, files_below, skip, variable};
+use crate::support::{Project, bare, files_below, skip, variable};
 
 const MANIFEST: &str = "\
 [project]
@@ -43,18 +43,6 @@ fn project() -> Option<Project> {
         return None;
     };
     Some(Project::new().manifest(MANIFEST).file("tests/science.sh", TEST).env("ENVBUILD_CHANNELS", channel))
-}
-
-/// Runs a program of an unpacked environment with nothing else on the PATH.
-fn bare(program: &Path, arguments: &[&str]) -> Ran {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir("/");
-    Ran::new(command.output().unwrap()).success()
 }
 
 fn assert_works(prefix: &Path) {

@@ -2,9 +2,8 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
     sync::Mutex,
 };
 
@@ -17,7 +16,9 @@ use envbuild::{
 };
 use rayon::prelude::{ParallelIterator as _, ParallelSlice as _};
 
-use crate::support::{Mounts, Project, Ran, Server, client, contents_below, files_below};
+use crate::support::{
+    Mounts, Project, Ran, Server, assert_greets, assert_same_trees, client, contents_below, environment, files_below,
+};
 
 const BUNDLE: &str = "dist/everyone-libgreet1.0.0-linux-64.bundle";
 const ARCHIVE: &str = "dist/everyone-libgreet1.0.0-linux-64.tar.zst";
@@ -28,39 +29,6 @@ fn packed() -> Project {
     project.edit("project.toml", "pack = [\"tar.zst\"]", "pack = [\"tar.zst\", \"bundle\"]");
     project.run(&["pack", "everyone-libgreet1.0.0"]).success();
     project
-}
-
-fn bare(program: &Path, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").output().unwrap()
-}
-
-#[track_caller]
-fn assert_greets(prefix: &Path) {
-    let hello = Ran::new(bare(&prefix.join("bin/hello"), &["--everyone"])).success();
-    assert_eq!(hello.stdout, "Hello, Ada!\nHello, Barbara!\nHello, Grace!\n");
-}
-
-/// Every entry with its mode, or the target of a link.
-fn entries_below(prefix: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![prefix.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let metadata = path.symlink_metadata().unwrap();
-            let what = if metadata.is_symlink() {
-                path.read_link().unwrap().display().to_string()
-            } else {
-                format!("{:o}", metadata.mode())
-            };
-            found.push((path.strip_prefix(prefix).unwrap().to_owned(), what));
-            if metadata.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 fn untar(bundle: &Path, into: PathBuf) -> PathBuf {
@@ -87,17 +55,10 @@ fn a_bundle_is_the_environment_of_the_archive() {
         project.run(&["unpack", from.to_str().unwrap(), "-p", to.to_str().unwrap()]).success();
         to
     };
-    // Paths of the same length, so that everything can be compared.
     let (ours, theirs) = (unpack(&places[0], "by-bundle"), unpack(&places[1], "by-packed"));
     assert_greets(&ours);
     assert_greets(&theirs);
-    assert_eq!(entries_below(&ours), entries_below(&theirs));
-    let place = |prefix: &Path| prefix.to_str().unwrap().to_owned();
-    for (name, bytes) in contents_below(&ours) {
-        let other = fs::read(theirs.join(&name)).unwrap();
-        let moved = String::from_utf8_lossy(&other).replace(&place(&theirs), &place(&ours));
-        assert!(String::from_utf8_lossy(&bytes) == moved, "{} has other bytes", name.display());
-    }
+    assert_same_trees(&environment(&ours), &environment(&theirs));
     // From the folder that it was unpacked to, as well.
     let folder = untar(&places[0], project.beside("a folder"));
     let third = unpack(&folder, "by-folder");

@@ -1,7 +1,6 @@
 //! Archives that unpack themselves give the tree that `envbuild unpack` gives, on machines that have nothing.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, ErrorKind},
     iter,
@@ -12,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Mounts, Project, Ran, files_below, skip, variable};
+use crate::support::{Mounts, Node, Project, Ran, Tree, assert_same_trees, files_below, skip, tree_below, variable};
 
 /// A prefix whose files name it in every way, and its archive `x.sh`.
 struct Bench {
@@ -99,7 +98,7 @@ impl Bench {
     }
 
     /// What `envbuild unpack` makes of the `tar.zst` at a path; the path is free again.
-    fn expected(&self, prefix: &Path) -> BTreeMap<PathBuf, String> {
+    fn expected(&self, prefix: &Path) -> Tree {
         let archive = self.project.path("x.tar.zst");
         self.project.run(&["unpack", archive.to_str().unwrap(), "-p", prefix.to_str().unwrap()]).success();
         let tree = tree(prefix);
@@ -112,28 +111,17 @@ fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).unwrap().next().is_none()
 }
 
-/// Every entry with its mode, content and time. The time at which the prefix is written into a file is nobody's business.
-fn tree(prefix: &Path) -> BTreeMap<PathBuf, String> {
+/// Every entry as it is. The time at which the prefix is written into a file is nobody's business.
+fn tree(prefix: &Path) -> Tree {
     let places = fs::read(prefix.join("conda-meta/envbuild/places")).unwrap();
     let named: Vec<&[u8]> =
         places.split(|it| *it == 0).filter_map(|it| it.splitn(2, |it| *it == b' ').nth(1)).collect();
-    let mut open = vec![prefix.to_owned()];
-    let mut found = BTreeMap::new();
-    while let Some(at) = open.pop() {
-        let metadata = at.symlink_metadata().unwrap();
-        let name = at.strip_prefix(prefix).unwrap().to_owned();
-        let text = if metadata.is_dir() {
-            open.extend(fs::read_dir(&at).unwrap().map(|it| it.unwrap().path()));
-            format!("folder {:o}", metadata.mode())
-        } else if metadata.is_symlink() {
-            format!("link to {:?}", at.read_link().unwrap())
-        } else {
-            let held = named.contains(&name.as_os_str().as_encoded_bytes()) || name.ends_with("envbuild/prefix");
-            let time = if held { 0 } else { metadata.mtime() };
-            let content = fs::read(&at).unwrap();
-            format!("file {:o} at {time} {}", metadata.mode(), envbuild::base::Digest::of(content))
-        };
-        found.insert(name, text);
+    let mut found = tree_below(prefix);
+    for (name, node) in &mut found {
+        let held = named.contains(&name.as_os_str().as_encoded_bytes()) || name.ends_with("envbuild/prefix");
+        if let (Node::File(_, modified, _), true) = (node, held) {
+            *modified = 0;
+        }
     }
     found
 }
@@ -145,7 +133,7 @@ fn it_makes_the_same_tree_as_envbuild() {
     let goal = bench.project.beside("a place with spaces & more/deep/e");
     let expected = bench.expected(&goal);
     bench.run(&bench.archive(), &goal).success().says("unpacked ");
-    assert_eq!(tree(&goal), expected);
+    assert_same_trees(&tree(&goal), &expected);
     bench.run(&bench.archive(), &goal).failure(1).says("is there already");
     let says = Ran::new(Command::new(goal.join("bin/where")).output().unwrap()).success();
     assert_eq!(says.stdout, format!("{}/share\n", goal.display()));
@@ -168,7 +156,7 @@ fn it_makes_the_same_tree_as_envbuild() {
         let goal = bench.project.path(name);
         let found = tree(&goal);
         fs::remove_dir_all(&goal).unwrap();
-        assert_eq!(found, bench.expected(&goal));
+        assert_same_trees(&found, &bench.expected(&goal));
     }
     assert!(is_empty(&bench.project.beside("tmp")));
 
@@ -183,7 +171,7 @@ fn it_makes_the_same_tree_as_envbuild() {
         .success();
     let found = tree(&again);
     fs::remove_dir_all(&again).unwrap();
-    assert_eq!(found, bench.expected(&again));
+    assert_same_trees(&found, &bench.expected(&again));
     assert_eq!(tree(&by_us).len(), found.len());
 }
 
@@ -297,7 +285,7 @@ fn a_folder_where_programs_may_not_run_or_be_written_is_passed_over() {
         mounts.shell(&format!("TMPDIR='{tmp}' sh '{}' '{}'", archive.display(), goal.display()));
         let found = tree(&goal);
         fs::remove_dir_all(&goal).unwrap();
-        assert_eq!(found, bench.expected(&goal));
+        assert_same_trees(&found, &bench.expected(&goal));
         assert!(is_empty(&room));
     }
 }
@@ -327,7 +315,7 @@ fn a_real_python_unpacks_itself_and_runs() {
     fs::remove_dir_all(&goal).unwrap();
     let whole = project.path("dist/science-linux-64.tar.zst");
     project.run(&["unpack", whole.to_str().unwrap(), "-p", goal.to_str().unwrap()]).success();
-    assert_eq!(found, tree(&goal));
+    assert_same_trees(&found, &tree(&goal));
     project.run(&["pack"]).success().says("nothing to do");
     // What nobody wants any more is garbage.
     project.edit("project.toml", ", \"sh\"", "");

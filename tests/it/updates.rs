@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Project, Ran, files_below};
+use crate::support::{Project, Ran, assert_same_trees, environment, files_below};
 
 /// What every archive begins with, folders aside.
 const HEAD: [&str; 7] = ["relocate.json", "needs.json", "files", "places", "binary", "links", "text"];
@@ -78,30 +78,6 @@ fn copies_under_other_names_are_the_same_environment() {
     }
 }
 
-/// Every entry of an environment with its mode, and its content as if the environment stood elsewhere.
-fn tree(prefix: &Path) -> Vec<(PathBuf, u32, String)> {
-    let place = prefix.to_str().unwrap();
-    let mut found = Vec::new();
-    let mut folders = vec![prefix.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let metadata = path.symlink_metadata().unwrap();
-            let content = if metadata.is_dir() {
-                folders.push(path.clone());
-                String::new()
-            } else if metadata.is_symlink() {
-                path.read_link().unwrap().display().to_string()
-            } else {
-                String::from_utf8_lossy(&fs::read(&path).unwrap()).replace(place, "PREFIX")
-            };
-            found.push((path.strip_prefix(prefix).unwrap().to_owned(), metadata.permissions().mode(), content));
-        }
-    }
-    found.sort();
-    found
-}
-
 /// A package with a file that names the prefix.
 fn recipe(name: &str, text: &str) -> String {
     format!(
@@ -157,15 +133,15 @@ fn an_update_of_an_environment_of_the_project_holds_what_changed() {
     assert!(files.contains(&"share/two/text".to_owned()), "{files:?}");
 
     fs::write(modified.join("share/one/text"), "mine\n").unwrap();
-    let before = tree(modified);
+    let before = environment(modified);
     let apply = |prefix: &Path| project.run(&["unpack", update.to_str().unwrap(), "-p", prefix.to_str().unwrap()]);
     apply(modified).failure(1).says("share/one/text");
-    assert_eq!(tree(modified), before);
+    assert_eq!(environment(modified), before);
     apply(deployed).success();
     let whole = project.beside("the new one");
     project.run(&["pack", "both"]).success();
     project.run(&["unpack", dist.to_str().unwrap(), "-p", whole.to_str().unwrap()]).success();
-    assert_eq!(tree(deployed), tree(&whole));
+    assert_same_trees(&environment(deployed), &environment(&whole));
     let said = Command::new(deployed.join("bin/two")).output().unwrap();
     assert_eq!(Ran::new(said).success().stdout, "another\n");
     apply(&whole).success();
@@ -192,7 +168,7 @@ fn one_more_archive_of_the_project_is_in_any_format() {
         }
         let prefix = project.beside(format!("prefix-{number}"));
         project.run(&["unpack", &place(file), "-p", prefix.to_str().unwrap()]).success();
-        assert_eq!(tree(&prefix), tree(&project.beside("prefix-0")), "{file}");
+        assert_same_trees(&environment(&prefix), &environment(&project.beside("prefix-0")));
     }
     pack(&["one", "-o", &place("one.squashfs")]).failure(2).says("--dest-prefix");
     pack(&["one", "-o", &place("one.squashfs"), "--dest-prefix", "/opt/one"]).success();
@@ -221,7 +197,7 @@ fn what_can_be_asked_for_by_hand_can_be_asked_for_in_the_manifest() {
     let trees = [&archive, &folder, &bundle].map(|from| {
         let prefix = project.beside(format!("from-{}", from.extension().unwrap().display()));
         project.run(&["unpack", from.to_str().unwrap(), "-p", prefix.to_str().unwrap()]).success();
-        tree(&prefix)
+        environment(&prefix)
     });
     assert!(trees[0] == trees[1] && trees[0] == trees[2]);
 

@@ -17,6 +17,12 @@ const RECORD: &str = r#"{"name": "x", "version": "1", "build": "0", "build_numbe
     "fn": "x-1-0.conda", "url": "https://conda.example/noarch/x-1-0.conda", "channel": "https://conda.example", "files": [],
     "md5": "d41d8cd98f00b204e9800998ecf8427e", "size": 1, "paths_data": {"paths": [], "paths_version": 1}}"#;
 
+/// How many files of each kind there are: a first one, a last one, and some in between, with each of which the same is done.
+const FILES: u32 = 9;
+
+/// How many writes there are at least, then.
+const LEAST: u64 = 30;
+
 /// An environment that was unpacked, what it is to become, and what makes it so.
 struct Deployed {
     project: Project,
@@ -31,13 +37,13 @@ impl Deployed {
         let made = project.beside("made");
         write(&made, "conda-meta/history", "");
         write(&made, "conda-meta/x-1-0.json", RECORD);
-        for number in 0..30 {
+        for number in 0..FILES {
             write(&made, &format!("share/a/{number}"), &format!("{} is the prefix\n", made.display()));
             write(&made, &format!("share/b/{number}"), "no prefix\n");
         }
         let old = project.beside("old.tar.zst");
         project.run(&["pack", "-p", text(&made), "-o", text(&old)]).success();
-        for number in 0..10 {
+        for number in 0..FILES / 3 {
             fs::remove_file(made.join(format!("share/a/{number}"))).unwrap();
             write(&made, &format!("share/b/{number}"), &format!("now in {}\n", made.display()));
             write(&made, &format!("share/c/{number}"), &format!("new in {}\n", made.display()));
@@ -125,7 +131,7 @@ fn an_update_that_is_killed_or_fails_at_any_step_leaves_the_old_tree_or_the_new_
     let goal = Goal { tree: contents_below(&deployed.prefix), at_once: true };
     assert_ne!(goal.tree, deployed.old);
     for fault in [Fault::Kill, Fault::Full] {
-        at_every_step(|at| deployed.try_at(&arguments, &goal, at, fault));
+        at_every_step(LEAST, |at| deployed.try_at(&arguments, &goal, at, fault));
     }
 }
 
@@ -141,6 +147,6 @@ fn a_relocation_that_is_killed_or_fails_at_any_step_goes_on() {
     let goal = Goal { tree: contents_below(&deployed.prefix), at_once: false };
     assert_ne!(goal.tree, deployed.old);
     for fault in [Fault::Kill, Fault::Full] {
-        at_every_step(|at| deployed.try_at(&arguments, &goal, at, fault));
+        at_every_step(LEAST, |at| deployed.try_at(&arguments, &goal, at, fault));
     }
 }

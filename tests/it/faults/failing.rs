@@ -18,7 +18,7 @@ const FAULTS: [Fault; 3] = [Fault::Full, Fault::Once(Errno::IO), Fault::Once(Err
 fn failing_everywhere(small: &Small) {
     let full = variable("ENVBUILD_TEST_SOAK").is_some_and(|it| it == "full");
     let ways = FAULTS.len() as u64;
-    at_every_step(|step| {
+    at_every_step(100, |step| {
         let (at, way) = if full { ((step - 1) / ways + 1, (step - 1) % ways) } else { (step, step % ways) };
         small.restart();
         let fault = FAULTS[usize::try_from(way).unwrap()];

@@ -9,7 +9,7 @@ use super::{
 /// Kills a run at its n-th write for every n, and asserts that the next run ends as if nothing had happened.
 #[track_caller]
 fn killed_everywhere(small: &Small) {
-    at_every_step(|at| {
+    at_every_step(100, |at| {
         small.restart();
         let faulted = run(&small.project, &ARGUMENTS, at, Fault::Kill);
         if !faulted.fired {

@@ -1,9 +1,8 @@
 //! Packages that are installed aside by the installer and made into a tree from the cache, and both trees compared.
 
 use std::{
-    collections::BTreeMap,
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +20,8 @@ use rattler_package_streaming::write::{write_conda_package, write_tar_bz2_packag
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
+
+use crate::support::{assert_same_trees, tree_below};
 
 /// A folder with a package cache, a channel, and trees.
 pub(super) struct Bench {
@@ -220,7 +221,7 @@ impl Bench {
         let placeholder = self.image(records).unwrap().placeholder;
         let installed = self.by_installer("installed", records, &placeholder);
         let made = self.by_image("made", records);
-        assert_same_trees(&installed, &made);
+        assert_same_trees(&tree_below(&installed), &tree_below(&made));
         made
     }
 }
@@ -239,57 +240,6 @@ fn remove_empty(folder: &Path) -> bool {
     let entries: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().map(|it| it.unwrap().path()).collect();
     let left = entries.into_iter().filter(|path| path.is_symlink() || !path.is_dir() || !remove_empty(path)).count();
     left == 0 && fs::remove_dir(folder).is_ok()
-}
-
-/// Fails with what differs between two folders.
-#[track_caller]
-pub(super) fn assert_same_trees(one: &Path, other: &Path) {
-    let (mut one, mut other) = (snapshot(one), snapshot(other));
-    let mut differing = Vec::new();
-    for (name, what) in &one {
-        if other.get(name) != Some(what) {
-            let other = other.get(name).map(|it| show(it, &what.1));
-            let what = &what.0;
-            differing.push(format!("{}: {what} and {other:?}", name.display()));
-        }
-    }
-    other.retain(|name, _| !one.contains_key(name));
-    one.clear();
-    differing.extend(other.keys().map(|name| format!("{}: only in the second", name.display())));
-    assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing[..differing.len().min(20)].join("\n"));
-}
-
-/// What an entry is, with the bytes around the first that differ.
-fn show((what, bytes): &(String, Vec<u8>), other: &[u8]) -> String {
-    let at = bytes.iter().zip(other).position(|(one, other)| one != other).unwrap_or(bytes.len().min(other.len()));
-    let around = |bytes: &[u8]| {
-        let end = bytes.len().min(at + 200);
-        String::from_utf8_lossy(&bytes[at.saturating_sub(300).min(end)..end]).into_owned()
-    };
-    format!("{what}: {:?} was {:?}", around(bytes), around(other))
-}
-
-/// Every entry with its kind, mode and time, and its bytes.
-pub(super) fn snapshot(root: &Path) -> BTreeMap<PathBuf, (String, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let metadata = path.symlink_metadata().unwrap();
-            let name = path.strip_prefix(root).unwrap().to_owned();
-            let what = if metadata.is_symlink() {
-                ("link".to_owned(), path.read_link().unwrap().into_os_string().into_encoded_bytes())
-            } else if metadata.is_dir() {
-                folders.push(path);
-                ("folder".to_owned(), Vec::new())
-            } else {
-                (format!("file {:o} {}", metadata.mode(), metadata.mtime()), fs::read(path).unwrap())
-            };
-            found.insert(name, what);
-        }
-    }
-    found
 }
 
 /// The records of the base channel whose file names begin with these, or nothing when there is no channel.

@@ -10,6 +10,7 @@ use envbuild::{
 };
 
 use super::bench::{Bench, real};
+use crate::support::{assert_same_trees, tree_below};
 
 const PURE: [&str; 6] = ["cython-", "packaging-", "pip-", "pkgconfig-", "setuptools-", "wheel-"];
 
@@ -39,7 +40,7 @@ fn a_new_python_is_the_same_and_its_bytecode_is_kept() {
     assert_eq!(before.len(), PURE.len());
     // In another order, and from what is kept.
     records.reverse();
-    super::bench::assert_same_trees(&bench.path("made"), &bench.by_image("again", &records));
+    assert_same_trees(&tree_below(&bench.path("made")), &tree_below(&bench.by_image("again", &records)));
     assert_eq!(kept(&bench), before, "nothing is compiled twice");
     // What somebody changed there is not believed.
     let mut folders = vec![before[0].0.clone()];
@@ -53,7 +54,7 @@ fn a_new_python_is_the_same_and_its_bytecode_is_kept() {
             }
         }
     }
-    super::bench::assert_same_trees(&bench.path("made"), &bench.by_image("repaired", &records));
+    assert_same_trees(&tree_below(&bench.path("made")), &tree_below(&bench.by_image("repaired", &records)));
 }
 
 #[test]

@@ -3,12 +3,14 @@
 //! Knows nothing of: what any single test is about.
 
 pub(crate) mod client;
+mod environments;
 mod mounts;
 mod normalise;
 mod project;
 mod ran;
 mod running;
 mod server;
+mod trees;
 mod trio;
 
 use std::{
@@ -17,11 +19,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use environments::{assert_greets, bare, science};
 pub(crate) use mounts::Mounts;
 pub(crate) use project::Project;
 pub(crate) use ran::{Plan, Ran, Report};
 pub(crate) use running::{Gate, Running, eventually, is_alive, processes_naming};
 pub(crate) use server::Server;
+pub(crate) use trees::{Node, Tree, assert_same_trees, environment, tree_below};
 pub(crate) use trio::trio;
 
 /// The root of this repository.
