@@ -19,7 +19,7 @@ use crate::{
     pack::{self, PackRequest},
     pkgcache,
     rt::Rt,
-    tree::{Content, Entries, Entry, File, HEADER, Header},
+    tree::{Content, Entries, Entry, File, HEADER, Header, MARKER},
     unpack::{self, Machine, Wanted},
     workspace::Environment,
 };
@@ -214,7 +214,8 @@ fn unbundle_at(request: &UnbundleRequest<'_>, outline: &Outline, prefix: &Path) 
         return Err(ExecError::Cancelled);
     }
     unpack::place(&whole, prefix)?;
-    Ok(files)
+    // As of an archive, the file is not counted that tells where the environment is.
+    Ok(files - u64::from(entries.contains_key(MARKER.as_bytes())))
 }
 
 /// Where the files are to be used is told by the marker; the header is that of an archive for any place.

@@ -454,3 +454,22 @@ fn a_newer_glibc_is_asked_for_before_anything_is_written() {
     assert!(!root.path().join("place").exists());
     unpack(&UnpackRequest { machine: &Machine::default(), ..request }).unwrap();
 }
+
+#[test]
+fn what_comes_to_the_goal_meanwhile_stays() {
+    let made = Made::new();
+    let prefix = made.at("place/env");
+    let file = prefix.join("somebody else's");
+    let come = |_, _| {
+        fs::create_dir_all(&prefix).unwrap();
+        fs::write(&file, "text").unwrap();
+    };
+    let machine = Machine::default();
+    let (archive, cancel) = (&made.archive, Cancel::new());
+    let progress = Progress::to(&come);
+    let request = UnpackRequest { archive, prefix: &prefix, machine: &machine, threads: 2, progress, cancel: &cancel };
+    let error = unpack(&request).unwrap_err();
+    assert!(matches!(error, UnpackError::Overtaken(_)), "{error}");
+    assert_eq!(contents(&prefix).len(), 1);
+    assert_eq!(fs::read_dir(made.at("place")).unwrap().count(), 1, "something is left beside it");
+}

@@ -13,7 +13,7 @@ use envbuild::{
     exec::{ExecError, UnbundleRequest, unbundle},
     image,
     rt::Rt,
-    unpack::Machine,
+    unpack::{Machine, UnpackError},
 };
 use rayon::prelude::{ParallelIterator as _, ParallelSlice as _};
 
@@ -84,11 +84,13 @@ fn a_bundle_is_the_environment_of_the_archive() {
     project.move_to("gone");
     let unpack = |from: &Path, to: &str| {
         let to = project.beside(to);
-        project.run(&["unpack", from.to_str().unwrap(), "-p", to.to_str().unwrap()]).success();
-        to
+        let ran = project.run(&["unpack", from.to_str().unwrap(), "-p", to.to_str().unwrap()]).success();
+        let words: Vec<String> = ran.stderr.split_whitespace().take(3).map(str::to_owned).collect();
+        (to, words)
     };
     // Paths of the same length, so that everything can be compared.
-    let (ours, theirs) = (unpack(&places[0], "by-bundle"), unpack(&places[1], "by-packed"));
+    let ((ours, our_count), (theirs, their_count)) = (unpack(&places[0], "by-bundle"), unpack(&places[1], "by-packed"));
+    assert_eq!(our_count, their_count, "the number of files is another one");
     assert_greets(&ours);
     assert_greets(&theirs);
     assert_eq!(entries_below(&ours), entries_below(&theirs));
@@ -100,7 +102,7 @@ fn a_bundle_is_the_environment_of_the_archive() {
     }
     // From the folder that it was unpacked to, as well.
     let folder = untar(&places[0], project.beside("a folder"));
-    let third = unpack(&folder, "by-folder");
+    let (third, _) = unpack(&folder, "by-folder");
     assert_greets(&third);
     assert_eq!(files_below(&third), files_below(&theirs));
     // What its files need, and which packages it holds, is told as of the archive.
@@ -283,6 +285,16 @@ fn an_unpacked_bundle_tells_how_far_it_has_come_and_can_be_stopped() {
     let total = seen[0].1;
     assert!(total > packed && seen.iter().all(|(done, all)| done <= all && *all == total), "{seen:?}");
     assert!(seen.len() > 10 && seen.iter().any(|(done, _)| done * 2 > total), "{seen:?}");
+    // Somebody else is faster.
+    let (taken, whose) = (project.path("taken"), project.path("taken/somebody else's"));
+    let come = |_, _| {
+        fs::create_dir_all(&taken).unwrap();
+        fs::write(&whose, "text").unwrap();
+    };
+    let error =
+        unbundle(&UnbundleRequest { prefix: &taken, progress: Progress::to(&come), ..request }).unwrap_err();
+    assert!(matches!(error, ExecError::Unpack(UnpackError::Overtaken(_))), "{error}");
+    assert_eq!(files_below(&taken).len(), 1);
     cancel.cancel();
     let error = unbundle(&UnbundleRequest { prefix: &project.path("stopped"), ..request }).unwrap_err();
     assert!(matches!(error, ExecError::Cancelled), "{error}");
