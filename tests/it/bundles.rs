@@ -291,8 +291,7 @@ fn an_unpacked_bundle_tells_how_far_it_has_come_and_can_be_stopped() {
         fs::create_dir_all(&taken).unwrap();
         fs::write(&whose, "text").unwrap();
     };
-    let error =
-        unbundle(&UnbundleRequest { prefix: &taken, progress: Progress::to(&come), ..request }).unwrap_err();
+    let error = unbundle(&UnbundleRequest { prefix: &taken, progress: Progress::to(&come), ..request }).unwrap_err();
     assert!(matches!(error, ExecError::Unpack(UnpackError::Overtaken(_))), "{error}");
     assert_eq!(files_below(&taken).len(), 1);
     cancel.cancel();
