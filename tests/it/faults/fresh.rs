@@ -68,7 +68,7 @@ impl Bench {
             let exchange = Exchange::Seen;
             let faulted = run_below(&self.project, arguments, (text(&self.place), exchange), at, fault);
             if !faulted.fired {
-                assert!(at > 20, "only {at} writes were seen");
+                assert!(at > 10, "only {at} writes were seen");
                 break;
             }
             let mut flaw = |what: &str| flaws.push(format!("{fault:?} at {}: {what}", faulted.what));
