@@ -29,6 +29,11 @@ impl FsError {
         &self.path
     }
 
+    /// Whether it failed because the disk, or the user's quota, is full.
+    pub fn is_full(&self) -> bool {
+        super::causes::is_full(self.why.kind())
+    }
+
     /// The kind of the operating system's error.
     pub fn kind(&self) -> io::ErrorKind {
         self.why.kind()

@@ -6,6 +6,7 @@ mod buffer;
 mod cancel;
 mod causes;
 mod digest;
+mod disk;
 pub mod fs;
 mod lock;
 mod network;
@@ -19,8 +20,9 @@ mod users;
 
 pub use buffer::with_buffer;
 pub use cancel::Cancel;
-pub use causes::with_causes;
+pub use causes::{out_of_room, with_causes};
 pub use digest::{Digest, DigestError};
+pub use disk::{Disk, Room};
 pub use fs::{FsError, Scratch};
 pub use lock::{FileLock, LockError, Wait, trust_no_flock};
 pub use network::Network;

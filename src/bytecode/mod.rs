@@ -10,8 +10,8 @@ mod tests;
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt::Write as _,
     io,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
@@ -31,7 +31,12 @@ pub use canonical::settle;
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The first Python whose `compileall` strips a prefix and reads a list of files.
+/// What Python runs to compile.
+const PROGRAM: &str = include_str!("compile.py");
+/// The status with which that ends when the operating system refused something (`EX_IOERR` of `sysexits.h`).
+const REFUSED: i32 = 74;
+
+/// The oldest Python for which that is written.
 const OLDEST: (u64, u64) = (3, 9);
 
 /// Bytecode could not be compiled.
@@ -108,7 +113,7 @@ impl Compiler {
     /// When the interpreter does not run here, or has another version.
     pub fn tag(&self, rt: &Rt) -> Result<String, BytecodeError> {
         let ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.cache_tag)";
-        let output = self.python(rt, &["-c", ask])?;
+        let output = self.python(rt, &[OsStr::new("-c"), OsStr::new(ask)])?;
         let text = String::from_utf8_lossy(&output.stdout);
         match text.trim().split_once(' ') {
             Some((version, tag)) if version == self.wanted => Ok(tag.to_owned()),
@@ -132,27 +137,26 @@ impl Compiler {
     ) -> Result<(), BytecodeError> {
         let aside = Scratch::inside(&self.scratch)?;
         let list = aside.path().join("sources");
-        let mut text = String::new();
+        let mut names = Vec::new();
         let mut targets = Vec::new();
         for source in sources {
-            let source = root.join(source);
-            writeln!(text, "{}", source.display()).expect("a string takes any text");
-            targets.push(target(&source, tag));
+            names.extend_from_slice(source.as_os_str().as_bytes());
+            names.push(0);
+            targets.push(target(&root.join(source), tag));
         }
-        std::fs::write(&list, text).map_err(|error| FsError::new("write", &list, error))?;
-        let (list, root) = (list.to_string_lossy(), root.to_string_lossy());
-        let arguments = ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", "-s", &root, "-i", &list];
-        let output = self.python(rt, &arguments)?;
-        // Status 1 says that some file cannot be compiled.
-        if !matches!(output.status.code(), Some(0 | 1)) {
-            return Err(self.failed(&format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))));
+        std::fs::write(&list, names).map_err(|error| FsError::new("write", &list, error))?;
+        let output = self.python(rt, &[OsStr::new("-c"), OsStr::new(PROGRAM), root.as_os_str(), list.as_os_str()])?;
+        match output.status.code() {
+            Some(0) => {}
+            Some(REFUSED) => return Err(refused(&output.stdout).into()),
+            _ => return Err(self.failed(&format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))),
         }
         Ok(targets.par_iter().try_for_each(|target| settle(target))?)
     }
 
     /// Runs the interpreter without the caller's variables, user packages and `.pth` files. `-I` would drop the hash seed
     /// with the other variables, and the order of set constants in bytecode depends on it.
-    fn python(&self, rt: &Rt, arguments: &[&str]) -> Result<Output, BytecodeError> {
+    fn python(&self, rt: &Rt, arguments: &[&OsStr]) -> Result<Output, BytecodeError> {
         let mut command = tokio::process::Command::new(&self.interpreter);
         command
             .args(["-B", "-s", "-S", "-X", "utf8"])
@@ -186,4 +190,12 @@ impl Compiler {
             reason: reason.trim().to_owned(),
         }
     }
+}
+
+/// What the program tells of an error of the operating system.
+fn refused(told: &[u8]) -> FsError {
+    let (number, path) = told.split_at(told.iter().position(|byte| *byte == b' ').unwrap_or(told.len()));
+    let number = std::str::from_utf8(number).ok().and_then(|it| it.parse().ok());
+    let error = number.map_or_else(|| io::ErrorKind::Other.into(), io::Error::from_raw_os_error);
+    FsError::new("compile", Path::new(OsStr::from_bytes(path.get(1..).unwrap_or_default())), error)
 }

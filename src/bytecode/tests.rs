@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Compiler, canonical::canonical, settle, target};
+use super::{BytecodeError, Compiler, canonical::canonical, settle, target};
 use crate::{base::testing::base_channel, rt::Rt};
 
 /// What is written in more than one way: names that stand in one-character texts, sets of what has an address for a
@@ -309,6 +309,36 @@ fn an_equal_value_has_equal_bytes() {
     assert_eq!(canonical(&file(zeros)), Ok(Some(file(zeros))));
     let nans = b")\x02g\0\0\0\0\0\0\xf8\x7fg\0\0\0\0\0\0\xf8\x7f";
     assert_eq!(canonical(&file(nans)), Ok(Some(file(nans))));
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_is_no_code_is_left_out() {
+    let Some(bench) = Bench::new(13) else { return };
+    let compiler = bench.compiler();
+    let tag = compiler.tag(&bench.rt).unwrap();
+    let root = bench.path("small disk");
+    create_dir_all(&root).unwrap();
+    // Only root may mount one.
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(&root).output().unwrap();
+    if !mount.status.success() {
+        return;
+    }
+    let names = ["a template.py", "good.py", "nothing.py", "null.py"].map(PathBuf::from);
+    write(root.join(&names[0]), "class {{ name }}: pass\n").unwrap();
+    write(root.join(&names[1]), format!("text = '{}'\n", "long".repeat(3000))).unwrap();
+    write(root.join(&names[3]), "x = '\0'\n").unwrap();
+    compiler.run(&bench.rt, &root, &tag, names.iter()).unwrap();
+    let there = names.each_ref().map(|name| root.join(target(name, &tag)).exists());
+    std::fs::remove_dir_all(root.join("__pycache__")).unwrap();
+    // The first of its blocks can be written.
+    write(root.join("zeros"), vec![0; 40 << 10]).unwrap();
+    let full = compiler.run(&bench.rt, &root, &tag, names.iter());
+    let left = read_dir(root.join("__pycache__")).unwrap().count();
+    assert!(Command::new("umount").arg(&root).status().unwrap().success());
+    assert_eq!(there, [false, true, false, false]);
+    let BytecodeError::File(error) = full.unwrap_err() else { panic!("the interpreter is blamed") };
+    assert!(error.is_full() && error.path() == root.join(target(&names[1], &tag)), "{error}");
+    assert_eq!(left, 0);
 }
 
 #[test]

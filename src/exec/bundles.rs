@@ -11,17 +11,17 @@ use rattler_conda_types::RepoDataRecord;
 use super::{Context, ExecError, environment, pip, stated};
 use crate::{
     archive::Format,
-    base::{Cancel, FsError, Meter, Progress, Scratch, fs},
+    base::{Cancel, Disk, FsError, Meter, Progress, Scratch, fs},
     conda::Sums,
     export::Contents,
     fetch::{self, FetchRequest, SourceRef},
-    image::{self, BundleRequest},
+    image::{self, BundleRequest, ImageError, Outline},
     lock::{self, RelativeChannel},
     pack::{self, PackRequest},
     pkgcache,
     rt::Rt,
-    tree::{Content, Entries, Entry, File, HEADER, Header},
-    unpack::{self, Machine},
+    tree::{Content, Entries, Entry, File, HEADER, Header, MARKER},
+    unpack::{self, Machine, Wanted},
     workspace::Environment,
 };
 
@@ -146,19 +146,33 @@ pub struct UnbundleRequest<'a> {
 /// When the bundle is damaged, the environment cannot live there, cannot run on the machine or has no room, or a file cannot
 /// be written.
 pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
-    let UnbundleRequest { bundle, prefix, machine, cache, progress, cancel } = *request;
+    let UnbundleRequest { bundle, prefix, machine, .. } = *request;
     let outline = image::outline(bundle)?;
     unpack::require_machine(bundle, &outline.platform, outline.glibc.as_deref(), machine)?;
-    let prefix = unpack::require_place(prefix, outline.room, outline.holds)?;
+    let prefix = unpack::require_place(prefix, outline.room)?;
+    let disk = Disk::of(prefix.parent().unwrap_or(Path::new("/")))?;
+    let wanted = Wanted { room: outline.takes(&disk), about: true };
+    unpack::require_room(&disk, wanted)?;
+    unbundle_at(request, &outline, &prefix).map_err(|error| match error {
+        ExecError::File(error) | ExecError::Image(ImageError::File(error)) => {
+            unpack::out_of_room(error, &disk, wanted).into()
+        }
+        other => other,
+    })
+}
+
+/// The same where nothing is in its way.
+fn unbundle_at(request: &UnbundleRequest<'_>, outline: &Outline, prefix: &Path) -> Result<u64, ExecError> {
+    let UnbundleRequest { bundle, machine, cache, progress, cancel, .. } = *request;
     let name = prefix.to_str().ok_or_else(|| {
         let unreadable = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
-        FsError::new("use", &prefix, unreadable)
+        FsError::new("use", prefix, unreadable)
     })?;
     // Files are extracted, and put into their places.
     let meter = Meter::new(progress, outline.packed.saturating_add(outline.holds.bytes));
-    let rt = Rt::new().map_err(|error| FsError::new("start threads for", &prefix, error))?;
+    let rt = Rt::new().map_err(|error| FsError::new("start threads for", prefix, error))?;
     let beside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
-    let stopped = |error: image::ImageError| if cancel.is_cancelled() { ExecError::Cancelled } else { error.into() };
+    let stopped = |error: ImageError| if cancel.is_cancelled() { ExecError::Cancelled } else { error.into() };
     let kept = cache.filter(|it| it.is_dir()).map(|it| it.join("bytecode"));
     let mut unbundled = image::unbundle(
         &rt,
@@ -181,7 +195,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
         own: &[],
         needs: &stated.needs.to_bytes(),
         more: &stated.lists,
-        archive: &prefix,
+        archive: prefix,
         format: Format::Folder,
         arcroot: "",
         split: None,
@@ -200,8 +214,9 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
     if cancel.is_cancelled() {
         return Err(ExecError::Cancelled);
     }
-    std::fs::rename(&whole, &prefix).map_err(|error| FsError::new("rename into place", &prefix, error))?;
-    Ok(files)
+    unpack::place(&whole, prefix)?;
+    // As of an archive, the file is not counted that tells where the environment is.
+    Ok(files - u64::from(entries.contains_key(MARKER.as_bytes())))
 }
 
 /// Where the files are to be used is told by the marker; the header is that of an archive for any place.

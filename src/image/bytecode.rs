@@ -80,13 +80,17 @@ impl Python<'_> {
             }
             fs::remove_dir_all(place)?;
         }
-        let Ok(beside) =
-            Scratch::inside(kept.filter(|_| place.is_some()).unwrap_or(scratch)).or_else(|_| Scratch::inside(scratch))
-        else {
-            return Err(FsError::new("write", scratch, std::io::ErrorKind::PermissionDenied.into()).into());
+        let make = |inside: &Path| -> Result<(Scratch, PathBuf), ImageError> {
+            let beside = Scratch::inside(inside)?;
+            let folder = beside.path().join("made");
+            self.write(rt, sources, &folder, beside.path())?;
+            Ok((beside, folder))
         };
-        let folder = beside.path().join("made");
-        self.write(rt, sources, &folder, beside.path())?;
+        let (_beside, folder) = match kept.filter(|_| place.is_some()).map(make) {
+            // It may be full, or somebody else's.
+            None | Some(Err(ImageError::File(_))) => make(scratch)?,
+            Some(made) => made?,
+        };
         let place = place.unwrap_or_else(|| scratch.join(sources.package.name()));
         // Somebody else may have been faster.
         if fs::rename(&folder, &place).is_err() && read(&place)?.is_none() {

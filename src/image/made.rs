@@ -22,7 +22,7 @@ use super::{
     cached::{Cached, cached},
     error::ImageError,
     layout::{self, Placed, stays_inside},
-    patch::Workshop,
+    patch::{Unpatched, Workshop},
     records,
 };
 use crate::{
@@ -242,7 +242,10 @@ fn one(
     } else {
         let mut file = File::on_disk(path.clone(), &metadata);
         let patched = workshop.patch(&package.folder, entry, number, file.content);
-        let patched = patched.map_err(|why| package.broken(format!("`{}`: {why}", entry.relative_path.display())))?;
+        let patched = patched.map_err(|error| match error {
+            Unpatched::Full(error) => error.into(),
+            Unpatched::Broken(why) => package.broken(format!("`{}`: {why}", entry.relative_path.display())),
+        })?;
         if entry.prefix_placeholder.is_some() {
             size = patched.content.size();
         }

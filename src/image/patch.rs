@@ -12,7 +12,7 @@ use rattler_conda_types::{
 use rattler_digest::Sha256Hash;
 
 use crate::{
-    base::{FsError, with_causes},
+    base::{FsError, out_of_room, with_causes},
     tree::{Content, EPOCH, Needles, Places, Words},
 };
 
@@ -34,25 +34,33 @@ pub(super) struct Patched {
     pub(super) sha256: Option<Sha256Hash>,
 }
 
+/// Why a file cannot have another placeholder.
+pub(super) enum Unpatched {
+    /// There is no room for what has to be written.
+    Full(FsError),
+    /// Something is wrong with the package.
+    Broken(String),
+}
+
 impl Workshop<'_> {
     /// Most files are spliced while they are read. Three kinds are not, and rattler writes them: scripts, whose first line
     /// it makes anew when it is too long; those with wide characters; and those of which the package says itself where its
     /// placeholder stands. `number` is a name that no other file of the workshop has.
     ///
     /// # Errors
-    /// When the file cannot be read or written; the text says why.
+    /// When the file cannot be read or written.
     pub(super) fn patch(
         &self,
         package: &Path,
         entry: &PathsEntry,
         number: &str,
         plain: Content,
-    ) -> Result<Patched, String> {
+    ) -> Result<Patched, Unpatched> {
         let Some(PrefixPlaceholder { file_mode, placeholder, experimental_offsets }) = &entry.prefix_placeholder else {
             return Ok(Patched { content: plain, sha256: entry.sha256 });
         };
         let path = package.join(&entry.relative_path);
-        let fail = |error| FsError::new("read", &path, error).to_string();
+        let fail = |error| Unpatched::Broken(FsError::new("read", &path, error).to_string());
         let mut wide: Vec<Vec<u8>> = OffsetEncoding::DEFINED.iter().map(|it| it.encode(placeholder)).collect();
         wide.retain(|needle| needle != placeholder.as_bytes());
         let mut is_script = None;
@@ -79,7 +87,7 @@ impl Workshop<'_> {
         Ok(Patched { content: plain.spliced(splices), sha256: None })
     }
 
-    fn write(&self, package: &Path, entry: &PathsEntry, number: &str) -> Result<Patched, String> {
+    fn write(&self, package: &Path, entry: &PathsEntry, number: &str) -> Result<Patched, Unpatched> {
         let modified = FileTime::from_unix_time(EPOCH.cast_signed(), 0);
         let linked = link_file(
             entry,
@@ -95,9 +103,12 @@ impl Workshop<'_> {
             modified,
             ExternalSymlinkPolicy::Allow,
         );
-        let linked = linked.map_err(|error| with_causes(&error))?;
-        let linked = linked.ok_or_else(|| "it is not in the package cache".to_owned())?;
         let path = self.folder.path().join(number);
+        let linked = linked.map_err(|error| match out_of_room(&error) {
+            Some(full) => Unpatched::Full(FsError::new("write", &path, full)),
+            None => Unpatched::Broken(with_causes(&error)),
+        })?;
+        let linked = linked.ok_or_else(|| Unpatched::Broken("it is not in the package cache".to_owned()))?;
         let content = Content::Disk { path, size: linked.file_size, modified: EPOCH, seen: None };
         Ok(Patched { content, sha256: Some(linked.sha256) })
     }

@@ -22,8 +22,9 @@ use crate::{
 /// How many cuts one thread makes before it asks for more.
 const CHUNK: usize = 256;
 
-/// A program and a link that name the prefix, and a file that does not.
-fn small() -> Entries {
+/// A program and a link that name the prefix, and a file that does not. As the update since another tree it is said to hold
+/// no more than what is new.
+fn small(last: &[u8], since: Option<Digest>) -> Entries {
     let old = placeholder(120);
     let script = format!("#!{old}/bin/sh\n").into_bytes();
     let target = format!("{old}/bin/x").into_bytes();
@@ -33,7 +34,7 @@ fn small() -> Entries {
     }
     entries.insert(b"bin/x".to_vec(), Entry::made(script, true));
     entries.insert(b"bin/y".to_vec(), Entry::Link(target.clone()));
-    entries.insert(b"z".to_vec(), Entry::made(b"last\n".to_vec(), false));
+    entries.insert(b"z".to_vec(), Entry::made(last.to_vec(), false));
     let mut relocation = Relocation::default();
     relocation.places.insert(b"bin/x".to_vec(), Places::Text(vec![2]));
     relocation.links.insert(b"bin/y".to_vec(), target);
@@ -67,7 +68,7 @@ fn small() -> Entries {
         platform: "linux-64".to_owned(),
         holds: digests.counts(),
         tree: Digest::of(&list),
-        since: None,
+        since,
     };
     entries.insert(FILES.into(), Entry::made(list, false));
     entries.insert(HEADER.into(), Entry::made(header.to_bytes(), false));
@@ -111,11 +112,15 @@ fn unpack_at(archive: &Path, prefix: &Path) -> Result<(), UnpackError> {
     unpack(&request).map(drop)
 }
 
+/// A folder where thousands of files come and go: disks think hard about where to put the next.
+fn in_memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
 /// Cuts an archive at these lengths, the longest first.
 fn cut_at(lengths: &[usize], bytes: &[u8], format: Format) {
-    // Where thousands of files come and go, disks think hard about where to put the next.
-    let memory = Path::new("/dev/shm");
-    let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let root = in_memory();
     let (cut, place) = (root.path().join("cut"), root.path().join("place"));
     let prefix = place.join("env");
     fs::create_dir(&place).unwrap();
@@ -143,10 +148,51 @@ fn cut_at(lengths: &[usize], bytes: &[u8], format: Format) {
 
 #[test]
 fn an_archive_that_is_cut_at_any_byte_leaves_nothing() {
-    let entries = small();
+    let entries = small(b"last\n", None);
     for format in Format::ALL.into_iter().filter(|it| *it != Format::Folder) {
         let bytes = archive(format, &entries);
         let lengths: Vec<usize> = (0..bytes.len()).collect();
         lengths.par_chunks(CHUNK).for_each(|lengths| cut_at(lengths, &bytes, format));
+    }
+}
+
+/// Cuts the update of a tree at these lengths.
+fn cut_update_at(lengths: &[usize], (old, update): (&[u8], &[u8]), format: Format) {
+    let root = in_memory();
+    let (whole, cut, place) = (root.path().join("whole"), root.path().join("cut"), root.path().join("place"));
+    let prefix = place.join("env");
+    fs::create_dir(&place).unwrap();
+    fs::write(&whole, old).unwrap();
+    fs::write(&cut, update).unwrap();
+    unpack_at(&whole, &prefix).unwrap();
+    let before = contents(&prefix);
+    let file = File::options().write(true).open(&cut).unwrap();
+    for length in lengths.iter().rev() {
+        file.set_len(*length as u64).unwrap();
+        let what = format!("{length} of {} bytes of the update as {}", update.len(), format.name());
+        let error = unpack_at(&cut, &prefix).unwrap_err();
+        let is_known = matches!(error, UnpackError::Damaged { .. } | UnpackError::NotAnArchive { .. });
+        assert!(is_known, "{what}: {error}");
+        assert!(contents(&prefix) == before, "{what} change the old tree");
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 1, "{what} leave something");
+    }
+    fs::write(&cut, update).unwrap();
+    unpack_at(&cut, &prefix).unwrap();
+    assert_eq!(fs::read(prefix.join("z")).unwrap(), b"new\n");
+}
+
+#[test]
+fn an_update_that_is_cut_at_any_byte_leaves_the_old_tree() {
+    let old = small(b"old\n", None);
+    let Entry::File(list) = &old[FILES.as_bytes()] else { panic!("the list is no file") };
+    let mut bytes = Vec::new();
+    list.content.open().unwrap().read_to_end(&mut bytes).unwrap();
+    let mut new = small(b"new\n", Some(Digest::of(&bytes)));
+    new.retain(|name, _| name == b"z" || HEAD.iter().any(|it| it.as_bytes() == name));
+    // In a tar archive nothing but zeros may be cut off and leave it whole.
+    for format in [Format::TarZst, Format::Zip] {
+        let (old, update) = (archive(format, &old), archive(format, &new));
+        let lengths: Vec<usize> = (0..update.len()).collect();
+        lengths.par_chunks(CHUNK).for_each(|lengths| cut_update_at(lengths, (&old, &update), format));
     }
 }

@@ -51,18 +51,20 @@ pub enum UnpackError {
         faults: Vec<String>,
     },
     /// There is not enough room.
-    #[error("it needs {needed} bytes, and `{}` has {free} left", folder.display())]
+    #[error("it needs {}{needed} bytes, and `{}` has {free} left", roughly(*about), folder.display())]
     #[diagnostic(code(envbuild::unpack::no_room), help("make room there, or choose a place on another file system"))]
     NoRoom {
         /// Where it was to go.
         folder: PathBuf,
-        /// How many bytes it has.
+        /// How many bytes it takes.
         needed: u64,
         /// How many there are.
         free: u64,
+        /// Whether the first number is an estimate.
+        about: bool,
     },
     /// There are not enough inodes.
-    #[error("it has {needed} files, and `{}` has room for {free} more", folder.display())]
+    #[error("it has {}{needed} files, and `{}` has room for {free} more", roughly(*about), folder.display())]
     #[diagnostic(
         code(envbuild::unpack::no_inodes),
         help("delete files there (`df -i` shows how many there can be), or choose a place on another file system")
@@ -74,11 +76,36 @@ pub enum UnpackError {
         needed: u64,
         /// How many there can be.
         free: u64,
+        /// Whether the first number is an estimate.
+        about: bool,
+    },
+    /// The disk, or the user's quota, was full before everything was written.
+    #[error("{why}; the environment needs {needed} in `{}`, where {free} are free: nothing of it is left", folder.display())]
+    #[diagnostic(
+        code(envbuild::unpack::full),
+        help("make room there, or choose a place on another file system; `quota -s` shows how much of it you may use")
+    )]
+    Full {
+        /// Where it was to go.
+        folder: PathBuf,
+        /// What it takes, in words.
+        needed: String,
+        /// What there is again, in words.
+        free: String,
+        /// The file that could not be written.
+        why: FsError,
     },
     /// Something is there already.
     #[error("`{}` is there already", .0.display())]
     #[diagnostic(code(envbuild::unpack::occupied), help("unpack to a path where there is nothing, or an empty folder"))]
     Occupied(PathBuf),
+    /// Something came there meanwhile.
+    #[error("something else came to `{}` while this was being unpacked, and is left as it is", .0.display())]
+    #[diagnostic(
+        code(envbuild::unpack::overtaken),
+        help("look at what is there: another unpack may have made the same environment")
+    )]
+    Overtaken(PathBuf),
     /// A file system is mounted there, so no finished environment can be put in the place of the folder.
     #[error("`{}` is a mount point, which cannot be replaced by the finished environment", .0.display())]
     #[diagnostic(code(envbuild::unpack::mount_point), help("unpack to a new folder inside of it"))]
@@ -207,6 +234,10 @@ pub enum UnpackError {
     #[error(transparent)]
     #[diagnostic(code(envbuild::unpack::file))]
     File(#[from] FsError),
+}
+
+fn roughly(estimated: bool) -> &'static str {
+    if estimated { "about " } else { "" }
 }
 
 /// The first few of them.

@@ -1,14 +1,11 @@
-//! Whether an environment can live here: the machine, the room on the disk, the path.
+//! Whether an environment can live here: the machine, the path.
 
 use std::{cmp::Ordering, path::Path};
 
 use serde_json::Value;
 
 use super::{error::UnpackError, head::Head};
-use crate::{
-    base::FsError,
-    tree::{Counts, PrefixFault, prefix_fault},
-};
+use crate::tree::{PrefixFault, prefix_fault};
 
 /// What is known of the machine on which an environment is to run. What is not known is not checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,26 +63,6 @@ fn older(one: &str, other: &str) -> bool {
     numbers(one).zip(numbers(other)).is_some_and(|(one, other)| one.cmp(&other) == Ordering::Less)
 }
 
-/// Whether so much has room in a folder, or in the one in which it will be made.
-///
-/// # Errors
-/// When it has not.
-pub(super) fn check_room(folder: &Path, needed: Counts) -> Result<(), UnpackError> {
-    let there = folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("/"));
-    let about =
-        rustix::fs::statvfs(there).map_err(|error| FsError::new("look at the file system of", there, error.into()))?;
-    let free = about.f_bavail.saturating_mul(about.f_frsize);
-    if free < needed.bytes {
-        return Err(UnpackError::NoRoom { folder: there.to_owned(), needed: needed.bytes, free });
-    }
-    // File systems that make inodes as they need them have no number of them.
-    if about.f_files > 0 && about.f_favail < needed.entries {
-        let (needed, free) = (needed.entries, about.f_favail);
-        return Err(UnpackError::NoInodes { folder: there.to_owned(), needed, free });
-    }
-    Ok(())
-}
-
 /// Whether an environment whose placeholder is `limit` bytes long can live at a path.
 ///
 /// # Errors
@@ -101,10 +78,7 @@ pub(super) fn check_prefix(prefix: &Path, limit: usize) -> Result<(), UnpackErro
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{check_room, glibc, older};
-    use crate::{tree::Counts, unpack::UnpackError};
+    use super::{glibc, older};
 
     #[test]
     fn needs_are_read_in_any_form() {
@@ -115,15 +89,5 @@ mod tests {
         }
         assert!(older("2.9", "2.28") && older("2.28", "2.28.1"));
         assert!(!older("2.28", "2.28") && !older("2.40", "2.28") && !older("x", "2.28"));
-    }
-
-    #[test]
-    fn what_has_no_room_is_refused() {
-        let here = Path::new("/tmp/there/is/no/such/folder");
-        check_room(here, Counts { entries: 1, bytes: 1 }).unwrap();
-        let error = check_room(here, Counts { entries: 1, bytes: u64::MAX }).unwrap_err();
-        assert!(matches!(error, UnpackError::NoRoom { needed: u64::MAX, .. }), "{error}");
-        let error = check_room(Path::new("/dev/shm"), Counts { entries: u64::MAX, bytes: 1 }).unwrap_err();
-        assert!(matches!(error, UnpackError::NoInodes { .. }), "{error}");
     }
 }

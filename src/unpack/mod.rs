@@ -8,6 +8,8 @@ mod cut;
 mod deployed;
 mod edited;
 mod error;
+#[cfg(test)]
+mod full;
 mod grow;
 mod head;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod peek;
 mod reader;
 mod relocate;
 mod rewrite;
+mod room;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -29,6 +32,7 @@ pub use error::UnpackError;
 pub use machine::{Machine, require_machine};
 pub use peek::{files_in, files_that};
 pub use relocate::{Edited, RelocateRequest, Relocated, relocate};
+pub use room::{Wanted, out_of_room, require_room};
 pub use transplant::{Transplanted, transplant};
 pub use verify::{Verified, VerifyRequest, verify};
-pub use whole::{UnpackRequest, Unpacked, digests_of, require_place, unpack};
+pub use whole::{UnpackRequest, Unpacked, digests_of, place, require_place, unpack};

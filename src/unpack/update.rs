@@ -17,13 +17,14 @@ use super::{
     error::UnpackError,
     grow::Tree,
     head::Head,
-    machine::{check_machine, check_prefix, check_room},
+    machine::{check_machine, check_prefix},
+    room::{Wanted, told},
     verify::{VerifyRequest, compare},
     whole::{Opened, UnpackRequest, Unpacked, below, grow},
 };
 use crate::{
-    base::{Digest, FsError, Progress, fs},
-    tree::{Counts, DigestOf},
+    base::{Digest, Disk, FsError, Progress, fs},
+    tree::DigestOf,
 };
 
 /// Makes the tree at the request's prefix the one that the update gives. When it is that one already, nothing is done.
@@ -48,10 +49,14 @@ pub(super) fn apply(request: &UnpackRequest<'_>, opened: Opened<'_>, since: Dige
     if folder.metadata().is_ok_and(|it| it.dev() != metadata.dev()) {
         return Err(UnpackError::MountPoint(prefix));
     }
-    check_room(&folder, new_counts(head, &old.head))?;
+    let disk = Disk::of(&folder)?;
+    // Of the old tree hard links to files stay; folders and links are made again.
+    let comes = |name: &[u8], of: &DigestOf| matches!(of.kind, 'D' | 'L') || old.head.digests.0.get(name) != Some(of);
+    let wanted = Wanted::by(&disk, head, bytes_of(&prefix), comes);
+    wanted.check(&disk)?;
     check_old(&old, request)?;
 
-    let unpacked = grow(
+    let grown = grow(
         request,
         opened,
         &prefix,
@@ -61,17 +66,8 @@ pub(super) fn apply(request: &UnpackRequest<'_>, opened: Opened<'_>, since: Dige
                 .map_err(|error| FsError::new("write", inside, error))?;
             swap(inside, &prefix)
         },
-    )?;
-    Ok(unpacked)
-}
-
-/// What the update brings.
-fn new_counts(head: &Head, old: &Head) -> Counts {
-    let new = head.digests.0.iter().filter(|(name, of)| of.kind == 'D' || old.digests.0.get(*name) != Some(*of));
-    new.fold(Counts::default(), |sum, (_, of)| Counts {
-        entries: sum.entries + 1,
-        bytes: sum.bytes.saturating_add(if matches!(of.kind, 'F' | 'X') { of.size } else { 0 }),
-    })
+    );
+    grown.map_err(|error| told(error, &disk, wanted))
 }
 
 /// Nothing that anybody did there may be lost.

@@ -16,15 +16,16 @@ use super::{
     error::UnpackError,
     grow::{Job, Tree, mark},
     head::Head,
-    machine::{Machine, check_machine, check_prefix, check_room},
+    machine::{Machine, check_machine, check_prefix},
     reader::Reader,
+    room::{Wanted, told},
     site::Site,
     update,
 };
 use crate::{
     archive::{Kind, Member},
-    base::{Cancel, FsError, Meter, Progress, Scratch, fs},
-    tree::{Counts, Digests, FILES},
+    base::{Cancel, Disk, FsError, Meter, Progress, Scratch, fs},
+    tree::{Digests, FILES},
 };
 
 /// What to unpack, and where to.
@@ -75,27 +76,39 @@ pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
     let prefix = destination(request.prefix)?;
     check_machine(request.archive, head, request.machine)?;
     check_prefix(&prefix, head.header.placeholder.len())?;
-    check_room(prefix.parent().unwrap_or(Path::new("/")), head.header.holds)?;
+    let disk = Disk::of(prefix.parent().unwrap_or(Path::new("/")))?;
+    let wanted = Wanted::by(&disk, head, bytes_of(&prefix), |_, _| true);
+    wanted.check(&disk)?;
     let nothing_else = |_: &mut Tree<'_>, _: &Head| Ok(());
-    // An empty folder at the destination is replaced; anything that came there meanwhile makes this fail.
-    grow(request, opened, &prefix, nothing_else, |inside| match std::fs::rename(inside, &prefix) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Err(UnpackError::Occupied(prefix.clone())),
-        Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(UnpackError::MountPoint(prefix.clone())),
-        Err(error) => Err(FsError::new("rename into place", &prefix, error).into()),
-    })
+    let grown = grow(request, opened, &prefix, nothing_else, |inside| place(inside, &prefix));
+    grown.map_err(|error| told(error, &disk, wanted))
 }
 
-/// Whether an environment can live at a path: nothing is there but perhaps an empty folder, files whose room for a prefix is
-/// `limit` bytes can name it, and there is room for so much. Gives the path, absolute and without `..`.
+/// Whether an environment can live at a path: nothing is there but perhaps an empty folder, and files whose room for a prefix
+/// is `limit` bytes can name it. Gives the path, absolute and without `..`.
 ///
 /// # Errors
 /// When it cannot.
-pub fn require_place(prefix: &Path, limit: usize, holds: Counts) -> Result<PathBuf, UnpackError> {
+pub fn require_place(prefix: &Path, limit: usize) -> Result<PathBuf, UnpackError> {
     let prefix = destination(prefix)?;
     check_prefix(&prefix, limit)?;
-    check_room(prefix.parent().unwrap_or(Path::new("/")), holds)?;
     Ok(prefix)
+}
+
+/// Puts a finished environment where it is to live.
+///
+/// # Errors
+/// When something has come there meanwhile, or it is a mount point.
+pub fn place(whole: &Path, prefix: &Path) -> Result<(), UnpackError> {
+    // An empty folder at the destination is replaced; anything else makes this fail.
+    match std::fs::rename(whole, prefix) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory) => {
+            Err(UnpackError::Overtaken(prefix.to_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(UnpackError::MountPoint(prefix.to_owned())),
+        Err(error) => Err(FsError::new("rename into place", prefix, error).into()),
+    }
 }
 
 /// An archive whose beginning is read.

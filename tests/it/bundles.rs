@@ -12,7 +12,7 @@ use envbuild::{
     exec::{ExecError, UnbundleRequest, unbundle},
     image,
     rt::Rt,
-    unpack::Machine,
+    unpack::{Machine, UnpackError},
 };
 use rayon::prelude::{ParallelIterator as _, ParallelSlice as _};
 
@@ -52,16 +52,18 @@ fn a_bundle_is_the_environment_of_the_archive() {
     project.move_to("gone");
     let unpack = |from: &Path, to: &str| {
         let to = project.beside(to);
-        project.run(&["unpack", from.to_str().unwrap(), "-p", to.to_str().unwrap()]).success();
-        to
+        let ran = project.run(&["unpack", from.to_str().unwrap(), "-p", to.to_str().unwrap()]).success();
+        let words: Vec<String> = ran.stderr.split_whitespace().take(3).map(str::to_owned).collect();
+        (to, words)
     };
-    let (ours, theirs) = (unpack(&places[0], "by-bundle"), unpack(&places[1], "by-packed"));
+    let ((ours, our_count), (theirs, their_count)) = (unpack(&places[0], "by-bundle"), unpack(&places[1], "by-packed"));
+    assert_eq!(our_count, their_count, "the number of files is another one");
     assert_greets(&ours);
     assert_greets(&theirs);
     assert_same_trees(&environment(&ours), &environment(&theirs));
     // From the folder that it was unpacked to, as well.
     let folder = untar(&places[0], project.beside("a folder"));
-    let third = unpack(&folder, "by-folder");
+    let (third, _) = unpack(&folder, "by-folder");
     assert_greets(&third);
     assert_eq!(files_below(&third), files_below(&theirs));
     // What its files need, and which packages it holds, is told as of the archive.
@@ -199,16 +201,24 @@ fn a_bundle_is_unpacked_only_where_it_can_live() {
     let ran = project.run(&["unpack", other.to_str().unwrap(), "-p", "e"]);
     assert_says(ran, "it is for linux-32, and this machine is linux-64; it needs glibc 9.17");
 
-    // A small disk, and one with few inodes.
-    for (options, told) in [("size=64k", "has 65536 left"), ("nr_inodes=6", "has room for")] {
-        let disk = project.beside("disk");
-        fs::create_dir_all(&disk).unwrap();
+    // Disks that are too small, one on which there is room for what is known before and not for all, and one with few inodes.
+    let disk = project.beside("disk");
+    let goal = disk.join("e");
+    let words = ["unpack", bundle, any, "-p", goal.to_str().unwrap()];
+    fs::create_dir_all(&disk).unwrap();
+    let mut needed = 64 << 10;
+    for (limit, told) in
+        [("size=", "has 65536 left"), ("size=", "nothing of it is left"), ("nr_inodes=6,size=", "room for")]
+    {
+        let options = format!("{limit}{needed}");
         let Some(mounts) = Mounts::new(&format!("mount -t tmpfs -o {options} tmpfs '{}'", disk.display())) else {
             return;
         };
-        let goal = disk.join("e");
-        let words = ["unpack", bundle, any, "-p", goal.to_str().unwrap()];
-        assert_says(mounts.run(&project, project.root(), &words), told);
+        let ran = mounts.run(&project, project.root(), &words);
+        if let Some((_, number)) = ran.stderr.split_once("it needs about ") {
+            needed = number.split_whitespace().next().unwrap().parse::<u64>().unwrap();
+        }
+        assert_says(ran, told);
         assert_eq!(fs::read_dir(mounts.path(&disk)).unwrap().count(), 0, "{options}: something is left");
     }
     project.run(&["unpack", bundle, any, "-p", "e"]).success();
@@ -236,6 +246,15 @@ fn an_unpacked_bundle_tells_how_far_it_has_come_and_can_be_stopped() {
     let total = seen[0].1;
     assert!(total > packed && seen.iter().all(|(done, all)| done <= all && *all == total), "{seen:?}");
     assert!(seen.len() > 10 && seen.iter().any(|(done, _)| done * 2 > total), "{seen:?}");
+    // Somebody else is faster.
+    let (taken, whose) = (project.path("taken"), project.path("taken/somebody else's"));
+    let come = |_, _| {
+        fs::create_dir_all(&taken).unwrap();
+        fs::write(&whose, "text").unwrap();
+    };
+    let error = unbundle(&UnbundleRequest { prefix: &taken, progress: Progress::to(&come), ..request }).unwrap_err();
+    assert!(matches!(error, ExecError::Unpack(UnpackError::Overtaken(_))), "{error}");
+    assert_eq!(files_below(&taken).len(), 1);
     cancel.cancel();
     let error = unbundle(&UnbundleRequest { prefix: &project.path("stopped"), ..request }).unwrap_err();
     assert!(matches!(error, ExecError::Cancelled), "{error}");

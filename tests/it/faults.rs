@@ -4,6 +4,7 @@ mod damage;
 mod deployed;
 mod ends;
 mod failing;
+mod fresh;
 mod interposer;
 mod killed;
 mod small;

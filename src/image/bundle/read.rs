@@ -9,7 +9,7 @@ use std::{
 
 use rattler_conda_types::{MatchSpec, ParseStrictness, RepoDataRecord, Subdir, package::DistArchiveIdentifier};
 use rattler_package_streaming::{
-    ExtractResult,
+    ExtractError, ExtractResult,
     read::{extract_conda_via_buffering, extract_conda_via_streaming, extract_tar_bz2},
 };
 use rayon::prelude::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
@@ -20,7 +20,7 @@ use super::{
     outline::Section,
 };
 use crate::{
-    base::{Cancel, FsError, Meter, Scratch, fs, with_causes},
+    base::{Cancel, FsError, Meter, Scratch, fs, out_of_room, with_causes},
     image::{
         ImageError,
         cached::Cached,
@@ -191,18 +191,24 @@ impl<'a> Reader<'a> {
 
     fn extract(&self, package: &Package, folder: &Path, meter: &Meter<'_>) -> Result<(), ImageError> {
         let fail = |reason: String| ImageError::Fetch { package: package.path.clone(), reason };
+        let failed = |error: ExtractError| match out_of_room(&error) {
+            Some(full) => FsError::new("extract a package into", folder, full).into(),
+            None => fail(with_causes(&error)),
+        };
         fs::create_dir_all(folder)?;
         let metered = Metered { inner: self.file(&package.path)?, meter };
         let extracted = if package.path.ends_with(".conda") {
             match extract_conda_via_streaming(metered, folder) {
                 // Some are written so that their end must be read first.
-                Err(_) => extract_conda_via_buffering(self.file(&package.path)?, folder),
+                Err(error) if out_of_room(&error).is_none() => {
+                    extract_conda_via_buffering(self.file(&package.path)?, folder)
+                }
                 extracted => extracted,
             }
         } else {
             extract_tar_bz2(metered, folder)
         };
-        let ExtractResult { sha256, .. } = extracted.map_err(|error| fail(with_causes(&error)))?;
+        let ExtractResult { sha256, .. } = extracted.map_err(failed)?;
         match package.record.sha256 {
             Some(expected) if expected == sha256 => Ok(()),
             expected => {

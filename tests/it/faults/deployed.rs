@@ -6,8 +6,10 @@ use std::{
     process::Command,
 };
 
+use rustix::io::Errno;
+
 use super::{
-    interposer::{Fault, run_below},
+    interposer::{Exchange, Fault, run_below},
     small::at_every_step,
 };
 use crate::support::{Project, contents_below};
@@ -73,7 +75,8 @@ impl Deployed {
     /// Runs a command at whose n-th write something happens, and once more; what is wrong then, if anything.
     fn try_at(&self, arguments: &[&str], goal: &Goal, at: u64, fault: Fault) -> Option<(String, String)> {
         self.restart();
-        let faulted = run_below(&self.project, arguments, text(self.place()), at, fault);
+        let roots = goal.roots.clone().unwrap_or_else(|| text(self.place()).to_owned());
+        let faulted = run_below(&self.project, arguments, (&roots, goal.exchange), at, fault);
         if !faulted.fired {
             faulted.ran.success();
             return None;
@@ -106,6 +109,9 @@ struct Goal {
     tree: Vec<(PathBuf, Vec<u8>)>,
     /// Whether there is nothing between the old tree and the new one.
     at_once: bool,
+    exchange: Exchange,
+    /// Where writes are counted, when not everywhere beside the environment.
+    roots: Option<String>,
 }
 
 fn text(path: &Path) -> &str {
@@ -128,10 +134,26 @@ fn an_update_that_is_killed_or_fails_at_any_step_leaves_the_old_tree_or_the_new_
     let update = deployed.project.beside("update.tar.zst");
     let arguments = ["unpack", text(&update), "-p", text(&deployed.prefix), "-j", "1"];
     deployed.project.run(&arguments).success();
-    let goal = Goal { tree: contents_below(&deployed.prefix), at_once: true };
+    let goal = Goal { tree: contents_below(&deployed.prefix), at_once: true, exchange: Exchange::Seen, roots: None };
     assert_ne!(goal.tree, deployed.old);
     for fault in [Fault::Kill, Fault::Full] {
-        at_every_step(LEAST, |at| deployed.try_at(&arguments, &goal, at, fault));
+        let mut exchanges = 0;
+        at_every_step(LEAST, |at| {
+            let tried = deployed.try_at(&arguments, &goal, at, fault);
+            exchanges += usize::from(tried.as_ref().is_some_and(|(what, _)| what.starts_with("renameat2")));
+            tried
+        });
+        assert_eq!(exchanges, usize::from(cfg!(target_arch = "x86_64")), "{fault:?}");
+    }
+    // Where two names cannot be exchanged, the old tree goes aside, the new one comes, and the old one is deleted.
+    let aside = deployed.place().join(".envbuild-old-environment");
+    let roots = format!("{}:{}", text(&aside), text(&deployed.prefix));
+    let goal = Goal { at_once: false, exchange: Exchange::Missing, roots: Some(roots), ..goal };
+    for fault in [Fault::Kill, Fault::Once(Errno::IO)] {
+        let tried: Vec<_> = (1..).map_while(|at| deployed.try_at(&arguments, &goal, at, fault)).collect();
+        let renames = tried.iter().filter(|(what, _)| what.starts_with("rename ")).count();
+        assert!(renames > 1 || cfg!(not(target_arch = "x86_64")), "{tried:?}");
+        assert!(tried.iter().all(|(_, flaw)| flaw.is_empty()), "{fault:?}: {tried:?}");
     }
 }
 
@@ -144,7 +166,7 @@ fn a_relocation_that_is_killed_or_fails_at_any_step_goes_on() {
     deployed.prefix = moved;
     let arguments = ["unpack", "--relocate", text(&deployed.prefix), "-j", "1"];
     deployed.project.run(&arguments).success();
-    let goal = Goal { tree: contents_below(&deployed.prefix), at_once: false };
+    let goal = Goal { tree: contents_below(&deployed.prefix), at_once: false, exchange: Exchange::Seen, roots: None };
     assert_ne!(goal.tree, deployed.old);
     for fault in [Fault::Kill, Fault::Full] {
         at_every_step(LEAST, |at| deployed.try_at(&arguments, &goal, at, fault));

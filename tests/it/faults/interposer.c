@@ -7,7 +7,10 @@
  * FAULTS_HOW    `kill` (just before; a write is done by half), `once:ERRNO`, or `full` (from then on nothing that needs
  *               room succeeds: ENOSPC)
  *
- * Calls that do not pass through libc are not seen. Of several writes to one file, opened once, the first, the second,
+ * FAULTS_EXCHANGE  `seen`: the system call that exchanges two names is counted although it does not pass through libc;
+ *               `missing`: there is none. What the program starts must be this program again.
+ *
+ * Other calls that do not pass through libc are not seen. Of several writes to one file, opened once, the first, the second,
  * the fourth, the eighth … count. */
 
 #define _GNU_SOURCE
@@ -15,18 +18,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { SLOTS = 4096, WHAT = 512 };
@@ -48,6 +58,8 @@ static int64_t at;
 static enum how how;
 static int error;
 
+static void see_exchanges(void);
+
 __attribute__((constructor)) static void start(void) {
     const char *file = getenv("FAULTS_STATE"), *number = getenv("FAULTS_AT"), *word = getenv("FAULTS_HOW");
     if (!file || !number || !word || !getenv("FAULTS_ROOTS")) return;
@@ -65,6 +77,7 @@ __attribute__((constructor)) static void start(void) {
     int64_t none = 0;
     /* A session of its own, so that everything that the run starts can be found. */
     if (atomic_compare_exchange_strong(&state->coordinator, &none, getpid())) setsid();
+    see_exchanges();
 }
 
 static _Noreturn void power_off(void) {
@@ -265,8 +278,6 @@ AROUND(ssize_t, sendfile64, (int to, int from, off64_t *offset, size_t count), (
 AROUND(int, rename, (const char *from, const char *to), (from, to), at_path("rename", MAKES, AT_FDCWD, to))
 AROUND(int, renameat, (int dir, const char *from, int to_dir, const char *to), (dir, from, to_dir, to),
        at_path("renameat", MAKES, to_dir, to))
-AROUND(int, renameat2, (int dir, const char *from, int to_dir, const char *to, unsigned flags),
-       (dir, from, to_dir, to, flags), at_path("renameat2", MAKES, to_dir, to))
 AROUND(int, link, (const char *from, const char *to), (from, to), at_path("link", MAKES, AT_FDCWD, to))
 AROUND(int, linkat, (int dir, const char *from, int to_dir, const char *to, int flags), (dir, from, to_dir, to, flags),
        at_path("linkat", MAKES, to_dir, to))
@@ -289,3 +300,52 @@ AROUND(int, chmod, (const char *path, mode_t mode), (path, mode), at_path("chmod
 AROUND(int, fchmod, (int fd, mode_t mode), (fd, mode), at_fd("fchmod", REMOVES, fd))
 AROUND(int, fchmodat, (int dir, const char *path, mode_t mode, int flags), (dir, path, mode, flags),
        at_path("fchmodat", REMOVES, dir, path))
+
+/* The exchange of two names. A filter stops the system call, unless its sixth argument, which it does not have, is ours. */
+enum { OURS = 0x0fa017 };
+
+static int exchange(int dir, const char *from, int to_dir, const char *to, unsigned flags) {
+    if (at_path("renameat2", MAKES, to_dir, to) != GO_ON) return -1;
+    return (int)syscall(SYS_renameat2, dir, from, to_dir, to, flags, OURS);
+}
+
+int renameat2(int dir, const char *from, int to_dir, const char *to, unsigned flags) {
+    return exchange(dir, from, to_dir, to, flags);
+}
+
+#ifdef __x86_64__
+static int missing;
+
+static void stopped(int signal, siginfo_t *about, void *context) {
+    (void)signal, (void)about;
+    greg_t *it = ((ucontext_t *)context)->uc_mcontext.gregs;
+    int kept = errno;
+    errno = ENOSYS;
+    int done = missing ? -1 : exchange((int)it[REG_RDI], (const char *)it[REG_RSI], (int)it[REG_RDX],
+                                       (const char *)it[REG_R10], (unsigned)it[REG_R8]);
+    it[REG_RAX] = done < 0 ? -errno : done;
+    errno = kept;
+}
+
+static void see_exchanges(void) {
+    const char *word = getenv("FAULTS_EXCHANGE");
+    if (!word) return;
+    missing = !strcmp(word, "missing");
+    struct sigaction action = {.sa_sigaction = stopped, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSYS, &action, NULL);
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[5])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OURS, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    };
+    struct sock_fprog filter = {.len = sizeof steps / sizeof *steps, .filter = steps};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter)) abort();
+}
+#else
+static void see_exchanges(void) {}
+#endif

@@ -45,13 +45,40 @@ pub(super) struct Faulted {
 pub(super) fn run(project: &Project, arguments: &[&str], at: u64, fault: Fault) -> Faulted {
     let root = project.root().display();
     let roots = format!("{root}:-{root}/.envbuild/scratch:-{root}/.envbuild/cache");
-    run_below(project, arguments, &roots, at, fault)
+    run_below(project, arguments, (&roots, Exchange::Unseen), at, fault)
+}
+
+/// The exchange of two names, which does not pass through libc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exchange {
+    /// It does not count.
+    Unseen,
+    /// It counts as a write (on x86-64), of a program that starts no others.
+    Seen,
+    /// There is none, as on some file systems.
+    Missing,
 }
 
 /// The same for writes below other folders: `FOLDER:-LEFT_OUT:…`.
 #[track_caller]
-pub(super) fn run_below(project: &Project, arguments: &[&str], roots: &str, at: u64, fault: Fault) -> Faulted {
-    let ran = to_its_end(project, command(project, arguments, roots, at, &fault.word()));
+pub(super) fn run_below(
+    project: &Project,
+    arguments: &[&str],
+    (roots, exchange): (&str, Exchange),
+    at: u64,
+    fault: Fault,
+) -> Faulted {
+    let mut command = command(project, arguments, roots, at, &fault.word());
+    match exchange {
+        Exchange::Unseen => {}
+        Exchange::Seen => {
+            command.env("FAULTS_EXCHANGE", "seen");
+        }
+        Exchange::Missing => {
+            command.env("FAULTS_EXCHANGE", "missing");
+        }
+    }
+    let ran = to_its_end(project, command);
     let bytes = fs::read(project.beside("faults")).unwrap();
     let number = |index: usize| i64::from_ne_bytes(bytes[index * 8..][..8].try_into().unwrap());
     assert!(number(3) != 0, "the library was not loaded: {}", ran.stderr);

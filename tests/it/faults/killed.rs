@@ -1,7 +1,7 @@
 //! The power is cut at every step.
 
 use super::{
-    interposer::{Fault, run, run_below},
+    interposer::{Exchange, Fault, run, run_below},
     small::{ARGUMENTS, Small, at_every_step},
     state::Outcome,
 };
@@ -56,7 +56,7 @@ fn what_a_dead_run_published_and_did_not_record_leaves_the_index() {
     loop {
         project.edit(recipe, "echo edited again", "echo edited");
         small.restart();
-        let faulted = run_below(project, &ARGUMENTS, &roots, at, Fault::Kill);
+        let faulted = run_below(project, &ARGUMENTS, (&roots, Exchange::Unseen), at, Fault::Kill);
         if !faulted.fired {
             break;
         }
