@@ -90,9 +90,19 @@ pub(super) enum UsageError {
     #[error("'{0}' goes only with '--prefix <PREFIX>'")]
     #[diagnostic(
         code(envbuild::cli::of_prefixes),
-        help("what an environment of the project holds, and its target, stand in project.toml")
+        help("what an environment of the project holds stands in project.toml and in the lock file")
     )]
     OfPrefixes(&'static str),
+    /// An option of one archive for those of the manifest.
+    #[error("'{0}' goes only with '--output <FILE>', '--since <OLD>' or '--prefix <PREFIX>'")]
+    #[diagnostic(
+        code(envbuild::cli::of_one),
+        help(
+            "name a file with -o: the archives in dist/ hold whole environments, and are held against the targets in \
+             project.toml"
+        )
+    )]
+    OfOne(&'static str),
     /// The archive that an update builds on is the one to be written.
     #[error("'--output {}' is what '--since' names, and the update could be applied to nothing then", .0.display())]
     #[diagnostic(code(envbuild::cli::since_itself), help("choose another name for the update"))]

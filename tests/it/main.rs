@@ -12,6 +12,7 @@ mod backups;
 mod base_channel;
 mod book;
 mod bundles;
+mod channels;
 mod check_target;
 mod client;
 mod commands;
