@@ -47,6 +47,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
         metadata("old", "2.0", ""),
         metadata("Some.Name", "3.0", "Requires-Dist: mine>=1\nRequires-Dist: ours; extra == 'x'\nLicense: a licence"),
         file(&format!("{SITE}/old-2.0.dist-info/INSTALLER"), "pip\n"),
+        file(&format!("{SITE}/old-1.0.dist-info/INSTALLER"), "conda\n"),
         metadata("fetched", "1", ""),
         file(
             &format!("{SITE}/fetched-1.dist-info/direct_url.json"),

@@ -61,17 +61,19 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
     }
     let path = world.path(what);
     if image::is_bundle(&path) {
-        let mut contents = export::of_prefix(&Unbundled::of(world, &path)?.prefix)?;
-        contents.name = named(&path, &contents);
+        let unbundled = Unbundled::of(world, &path)?;
+        let mut contents = export::of_prefix(&unbundled.prefix)?;
         contents.place = plain(&path).display().to_string();
-        return Ok(contents);
+        let header = Header::of_environment(&unbundled.prefix)?;
+        return Ok(named(platform_of(contents, header.as_ref()), header, &path));
     }
     if path.is_file() {
         return of_archive(&path);
     }
     if path.join("conda-meta").is_dir() {
         // The prefix is told as conda tells it: as it is called, without links resolved.
-        return Ok(export::of_prefix(&plain(&path))?);
+        let contents = export::of_prefix(&plain(&path))?;
+        return Ok(platform_of(contents, Header::of_environment(&path)?.as_ref()));
     }
     match (name, root) {
         (Some(name), Ok(_)) => Err(unknown(world, name, |name| {
@@ -113,14 +115,21 @@ fn of_archive(path: &Path) -> miette::Result<Contents> {
         // The records of what did not change are in the tree on which it builds.
         return Err(UsageError::Update(path.to_owned()).into());
     }
-    let mut contents = export::of_files("", &plain(path), &files)?;
-    contents.name = header.and_then(|it| it.name).unwrap_or_else(|| named(path, &contents));
-    Ok(contents)
+    let contents = export::of_files("", &plain(path), &files)?;
+    Ok(named(platform_of(contents, header.as_ref()), header, path))
 }
 
-/// What the environment in a file is most likely called: as the file, if that is still called as it was packed.
-fn named(path: &Path, contents: &Contents) -> String {
+/// For the platform that an archive names: where all packages are for every platform, they say none.
+fn platform_of(contents: Contents, header: Option<&Header>) -> Contents {
+    let platform = header.and_then(|it| it.platform.parse().ok()).unwrap_or(contents.platform);
+    Contents { platform, ..contents }
+}
+
+/// With the name that an archive gives. Without one it is most likely called as the file, if that is still called as it was
+/// packed.
+fn named(contents: Contents, header: Option<Header>, path: &Path) -> Contents {
     let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = archive::Format::stem(&file).trim_end_matches(".bundle");
-    stem.strip_suffix(&format!("-{}", contents.platform)).unwrap_or(stem).to_owned()
+    let name = stem.strip_suffix(&format!("-{}", contents.platform)).unwrap_or(stem);
+    Contents { name: header.and_then(|it| it.name).unwrap_or_else(|| name.to_owned()), ..contents }
 }
