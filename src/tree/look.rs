@@ -63,7 +63,7 @@ pub fn see(entries: &mut Entries, needles: &Needles<'_>) -> Result<(), TreeError
         })
         .collect();
     files.sort_by_key(|content| std::cmp::Reverse(content.size()));
-    let spare = Spare::default();
+    let spare = Spare::beside(files.len());
     files.into_par_iter().with_max_len(8).try_for_each(|content| {
         let mut seeing = Seeing::begin(content.size(), &spare);
         let mut reader = content.open()?;
