@@ -1,6 +1,9 @@
 //! From the current folder to a project that is ready to be planned.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use miette::{Diagnostic, IntoDiagnostic as _, WrapErr as _};
 use rattler_conda_types::Subdir;
@@ -10,7 +13,7 @@ use super::{
     args::{Global, How},
 };
 use crate::{
-    base::{Network, Stamps, fs},
+    base::{Network, Stamps, fs, without_dots},
     exec::{HostPolicy, LockPolicy, Machine, Settings},
     manifest::{self, UserConfiguration},
     store::Store,
@@ -186,11 +189,25 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
     Ok(Project { workspace, configuration, stamps })
 }
 
-/// The folders of the project here and of the one in which a prefix lies: their local channels are nobody else's.
+/// The folders of the project here and of the one in which a prefix lies, and those of channels that they name by relative
+/// paths: these channels are nobody else's.
 pub(super) fn own_places(global: &Global, prefix: &Path) -> Vec<PathBuf> {
     let prefix = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
     let around = prefix.ancestors().find(|it| it.join("project.toml").is_file()).map(Path::to_owned);
-    find(global).ok().into_iter().chain(around).collect()
+    let roots: BTreeSet<PathBuf> = find(global).ok().into_iter().chain(around).collect();
+    let channels: Vec<PathBuf> = roots.iter().flat_map(|root| relative_channels(root)).collect();
+    roots.into_iter().chain(channels).collect()
+}
+
+/// The folders of the channels that a project names by relative paths, as they are written and where links lead. One whose
+/// project.toml cannot be read has none.
+fn relative_channels(root: &Path) -> Vec<PathBuf> {
+    let text = fs::read(&root.join("project.toml")).ok();
+    let manifest = text.and_then(|it| manifest::parse_bytes("project.toml", &it).ok());
+    let channels = manifest.into_iter().flat_map(|it| it.project.channels).map(|it| it.value);
+    let folders = channels.filter(|it| it.starts_with("./") || it.starts_with("../"));
+    let both = |it: String| [Some(without_dots(&root.join(&it))), root.join(&it).canonicalize().ok()];
+    folders.flat_map(both).flatten().collect()
 }
 
 /// The folder of the nearest project.toml, here or above, without symbolic links in it.
