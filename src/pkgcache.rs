@@ -10,7 +10,10 @@ use rattler_digest::{Sha256, Sha256Hash, compute_file_digest};
 use rattler_networking::{LazyClient, retry_policies::default_retry_policy};
 use url::Url;
 
-use crate::base::{FsError, with_causes};
+use crate::{
+    base::{FsError, with_causes},
+    rt::Rt,
+};
 
 pub use rattler_cache::package_cache::CacheMetadata;
 
@@ -54,6 +57,16 @@ pub async fn missing(cache: &PackageCache, records: &[RepoDataRecord]) -> io::Re
     let index = cache.index().await?;
     let mut remote = records.iter().filter(|record| record.url.scheme() != "file");
     Ok(remote.find(|record| !index.contains_record(record)).map(|record| record.url.clone()))
+}
+
+/// Of each package whether the cache has it with its hash, so that nobody needs its archive; not of packages without a hash.
+///
+/// # Errors
+/// When the cache cannot be listed.
+pub fn held(rt: &Rt, folder: &Path, records: &[RepoDataRecord]) -> Result<Vec<bool>, FsError> {
+    let index = rt.block_on(open(folder).index()).map_err(|error| FsError::new("list", folder, error))?;
+    let has = |record: &RepoDataRecord| record.package_record.sha256.is_some() && index.contains_record(record);
+    Ok(records.iter().map(has).collect())
 }
 
 /// A package in the cache, fetched and extracted as the installer does it when it is not there yet.

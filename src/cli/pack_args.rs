@@ -37,7 +37,8 @@ pub(super) struct PackArgs {
     /// Cut the archive into parts of this size, such as 2G: FILE.000, FILE.001 and so on
     #[arg(long, value_name = "SIZE", requires = "one", value_parser = values::size)]
     pub(super) split: Option<u64>,
-    /// Fail when the environment needs something that this target does not have, as `check` does
+    /// Fail when the environment needs something that this target does not have, as `check` does; of an environment of the
+    /// project instead of its own target
     #[arg(long, value_name = "NAME")]
     pub(super) target: Option<String>,
     #[command(flatten)]

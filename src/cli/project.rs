@@ -1,6 +1,9 @@
 //! From the current folder to a project that is ready to be planned.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use miette::{Diagnostic, IntoDiagnostic as _, WrapErr as _};
 use rattler_conda_types::Subdir;
@@ -10,7 +13,7 @@ use super::{
     args::{Global, How},
 };
 use crate::{
-    base::{Network, Stamps, fs},
+    base::{Network, Stamps, fs, without_dots},
     exec::{HostPolicy, LockPolicy, Machine, Settings},
     manifest::{self, UserConfiguration},
     store::Store,
@@ -90,9 +93,19 @@ pub(super) enum UsageError {
     #[error("'{0}' goes only with '--prefix <PREFIX>'")]
     #[diagnostic(
         code(envbuild::cli::of_prefixes),
-        help("what an environment of the project holds, and its target, stand in project.toml")
+        help("what an environment of the project holds stands in project.toml and in the lock file")
     )]
     OfPrefixes(&'static str),
+    /// An option of one archive for those of the manifest.
+    #[error("'{0}' goes only with '--output <FILE>', '--since <OLD>' or '--prefix <PREFIX>'")]
+    #[diagnostic(
+        code(envbuild::cli::of_one),
+        help(
+            "name a file with -o: the archives in dist/ hold whole environments, and are held against the targets in \
+             project.toml"
+        )
+    )]
+    OfOne(&'static str),
     /// The archive that an update builds on is the one to be written.
     #[error("'--output {}' is what '--since' names, and the update could be applied to nothing then", .0.display())]
     #[diagnostic(code(envbuild::cli::since_itself), help("choose another name for the update"))]
@@ -176,11 +189,25 @@ pub(super) fn load(global: &Global, environment: &Environment, overrides: &[Over
     Ok(Project { workspace, configuration, stamps })
 }
 
-/// The folders of the project here and of the one in which a prefix lies: their local channels are nobody else's.
+/// The folders of the project here and of the one in which a prefix lies, and those of channels that they name by relative
+/// paths: these channels are nobody else's.
 pub(super) fn own_places(global: &Global, prefix: &Path) -> Vec<PathBuf> {
     let prefix = prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned());
     let around = prefix.ancestors().find(|it| it.join("project.toml").is_file()).map(Path::to_owned);
-    find(global).ok().into_iter().chain(around).collect()
+    let roots: BTreeSet<PathBuf> = find(global).ok().into_iter().chain(around).collect();
+    let channels: Vec<PathBuf> = roots.iter().flat_map(|root| relative_channels(root)).collect();
+    roots.into_iter().chain(channels).collect()
+}
+
+/// The folders of the channels that a project names by relative paths, as they are written and where links lead. One whose
+/// project.toml cannot be read has none.
+fn relative_channels(root: &Path) -> Vec<PathBuf> {
+    let text = fs::read(&root.join("project.toml")).ok();
+    let manifest = text.and_then(|it| manifest::parse_bytes("project.toml", &it).ok());
+    let channels = manifest.into_iter().flat_map(|it| it.project.channels).map(|it| it.value);
+    let folders = channels.filter(|it| it.starts_with("./") || it.starts_with("../"));
+    let both = |it: String| [Some(without_dots(&root.join(&it))), root.join(&it).canonicalize().ok()];
+    folders.flat_map(both).flatten().collect()
 }
 
 /// The folder of the nearest project.toml, here or above, without symbolic links in it.

@@ -81,8 +81,7 @@ pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, E
         ..AdoptOptions::default()
     };
     let adopted = adopt::adopt(prefix, &options)?;
-    let mut contents = export::of_prefix(prefix)?;
-    contents.forget_places_below(&[]);
+    let contents = export::of_prefix(prefix)?;
     let mut warnings = lists(&contents, &inside)?;
     let unfixable = adopted.report.unfixable.iter();
     warnings.extend(unfixable.map(|it| format!("`{}` names its prefix in a way that cannot be changed", it.file)));

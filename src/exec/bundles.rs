@@ -90,8 +90,16 @@ fn lock_of(context: &Context, environment: &Environment, records: &[RepoDataReco
 }
 
 /// The archives of packages: those of local channels lie there, all others are downloaded once and kept.
+///
+/// # Errors
+/// When one cannot be had. What the package cache has of it is no help: from its files nobody makes the same archive.
 fn archives(context: &Context, records: &[RepoDataRecord]) -> Result<Vec<(RepoDataRecord, PathBuf)>, ExecError> {
-    let local = |record: &RepoDataRecord| (record.url.scheme() == "file").then(|| record.url.to_file_path().ok())?;
+    let local = environment::archive_here;
+    let gone: Vec<String> =
+        records.iter().filter_map(local).filter(|it| !it.exists()).map(|it| it.display().to_string()).collect();
+    if !gone.is_empty() {
+        return Err(ExecError::NoArchives { gone });
+    }
     let remote: Vec<&RepoDataRecord> = records.iter().filter(|record| local(record).is_none()).collect();
     let sources: Vec<SourceRef> = remote
         .iter()

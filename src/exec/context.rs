@@ -215,21 +215,26 @@ impl Context {
     /// The folders whose channels have another place wherever the project is.
     pub(super) fn own_places(&self) -> Vec<PathBuf> {
         let relative = self.relative_channels().into_iter().map(|it| it.folder);
-        let named = self.workspace.channels.iter().filter(|it| it.written.starts_with('.'));
-        let as_written = named.filter_map(|it| it.channel.base_url.url().to_file_path().ok());
-        std::iter::once(self.workspace.root.clone()).chain(relative).chain(as_written).collect()
+        std::iter::once(self.workspace.root.clone()).chain(relative).collect()
     }
 
     /// The channels that the lock file names by relative paths: the project's own, and those that the manifest names so.
     fn relative_channels(&self) -> Vec<RelativeChannel> {
         let own = RelativeChannel { folder: self.channel.root().to_owned(), written: "output".to_owned() };
         let named = self.workspace.channels.iter().filter(|it| it.written.starts_with('.'));
-        let folder = |it: &BaseChannel| {
+        // As it is written, and where it leads when there is a link on the way.
+        let folders = |it: &BaseChannel| {
             let folder = it.channel.base_url.url().to_file_path().ok()?;
-            let folder = folder.canonicalize().unwrap_or(folder);
-            Some(RelativeChannel { folder, written: it.written.clone() })
+            let real = folder.canonicalize().ok().filter(|real| *real != folder);
+            let written = it.written.clone();
+            Some(
+                [Some(folder), real]
+                    .into_iter()
+                    .flatten()
+                    .map(move |folder| RelativeChannel { folder, written: written.clone() }),
+            )
         };
-        std::iter::once(own).chain(named.filter_map(folder)).collect()
+        std::iter::once(own).chain(named.filter_map(folders).flatten()).collect()
     }
 
     /// The virtual packages that an environment is solved with: its target's, and this machine's when it names none. The

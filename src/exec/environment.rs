@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     base::{Digest, fs},
     install::{self, InstallError, InstallRequest},
     lock::{self, Demand, LockedEnvironment},
+    pkgcache,
     plan::Kind,
     solve::{self, SolveRequest},
     store::Output,
@@ -127,12 +128,29 @@ pub(super) fn verify(context: &Context, records: &[RepoDataRecord]) -> Result<()
     }
 }
 
+/// The same for who needs what is in the packages and not their archives: of a package whose channel is gone or out of
+/// reach, what the package cache holds is enough. The cache tells packages by their hashes, and checks their files.
+pub(super) fn verify_or_cached(context: &Context, records: &[RepoDataRecord]) -> Result<(), ExecError> {
+    let is_gone = |record: &RepoDataRecord| archive_here(record).is_some_and(|it| !it.exists());
+    let (gone, mut there): (Vec<_>, Vec<_>) = records.iter().cloned().partition(is_gone);
+    if !gone.is_empty() {
+        let held = pkgcache::held(&context.rt, &context.packages(), &gone)?;
+        there.extend(gone.into_iter().zip(held).filter(|(_, held)| !held).map(|(record, _)| record));
+    }
+    verify(context, &there)
+}
+
+/// Where the archive of a package of a `file://` channel is, or should be.
+pub(super) fn archive_here(record: &RepoDataRecord) -> Option<PathBuf> {
+    (record.url.scheme() == "file").then(|| record.url.to_file_path().ok()).flatten()
+}
+
 /// Makes the prefix.
 pub(super) fn install(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let node = context.plan.node(job.index);
     let environment = &context.workspace.environments[node.subject];
     let records = records(context, environment)?;
-    verify(context, &records)?;
+    verify_or_cached(context, &records)?;
     let prefix = context.store.prefix(&environment.name);
     if moved(&job.stale.previous, &prefix) {
         // Its files name the place where it was made.

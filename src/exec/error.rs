@@ -58,6 +58,16 @@ pub enum ExecError {
         /// A line for everything that is missing.
         list: String,
     },
+    /// A bundle of packages whose archives are gone.
+    #[error("a bundle is made of the archives of packages, and these are gone:\n{}", .gone.join("\n"))]
+    #[diagnostic(
+        code(envbuild::exec::no_archives),
+        help("bring their channel back, or pack into another format: for its files the package cache is enough")
+    )]
+    NoArchives {
+        /// Where they should be.
+        gone: Vec<String>,
+    },
     /// A build that declares more memory than there is.
     #[error("the recipe declares {} of memory, and this machine has {}", gib(*wanted), gib(*there))]
     #[diagnostic(

@@ -9,11 +9,12 @@ use std::{
 use rattler_conda_types::RepoDataRecord;
 
 use super::{
-    Context, ExecError, Job, Stated,
+    Against, Context, ExecError, Job, Stated,
     bundles::{BUNDLE, BUNDLE_FOLDER, bundle},
     environment, stated, target,
 };
 use crate::{
+    adopt::{self, Filters},
     archive::Format,
     base::{Digest, Progress, fs, within},
     conda::Sums,
@@ -39,6 +40,8 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         split: None,
         level: None,
         threads: context.settings.cpus,
+        filters: None,
+        against: Against::Own,
         progress: Progress::none(),
     };
     // One of ours that has lost its list; what was never ours is not touched.
@@ -117,6 +120,10 @@ pub struct ArchiveRequest<'a> {
     pub level: Option<i32>,
     /// Threads that compress.
     pub threads: u32,
+    /// What is left out of it, and put back.
+    pub filters: Option<&'a Filters>,
+    /// What it is held against.
+    pub against: Against<'a>,
     /// Is told how far it is.
     pub progress: Progress<'a>,
 }
@@ -146,15 +153,15 @@ pub fn archived(
     request: &ArchiveRequest<'_>,
 ) -> Result<Archived, ExecError> {
     let records = environment::records(context, environment)?;
-    environment::verify(context, &records)?;
+    environment::verify_or_cached(context, &records)?;
     // The files of a bundle matter only where there is a target to hold them against.
     let files = match request.format {
-        PackAs::Bundle { .. } if environment.target.is_none() => None,
-        _ => Some(Files::of(context, environment, &records, request.threads)?),
+        PackAs::Bundle { .. } if !request.against.is_something(environment) => None,
+        _ => Some(Files::of(context, environment, &records, request)?),
     };
     // Before anything is sent anywhere.
     if let Some(files) = &files {
-        target::require_target(context, environment, &files.stated.needs, &[])?;
+        target::require_target(context, environment, &files.stated.needs, request.against)?;
     }
     match (request.format, files) {
         (PackAs::Archive(format), Some(files)) => files.pack(context, environment, format, request),
@@ -183,7 +190,7 @@ impl Files {
         context: &Context,
         environment: &Environment,
         records: &[RepoDataRecord],
-        threads: u32,
+        extra: &ArchiveRequest<'_>,
     ) -> Result<Self, ExecError> {
         let mut image = image::image(
             &context.rt,
@@ -197,8 +204,11 @@ impl Files {
                 network: context.settings.network,
             },
         )?;
+        if let Some(filters) = extra.filters {
+            adopt::select(&mut image.entries, filters)?;
+        }
         let own = context.own_places();
-        let stated = within(threads.max(1) as usize, || -> Result<_, ExecError> {
+        let stated = within(extra.threads.max(1) as usize, || -> Result<_, ExecError> {
             pack::see(&mut image.entries, &image.placeholder, &image.foreign)?;
             stated::stated(&image.entries, Some(&environment.name), context.workspace.platform, &own)
         })?;

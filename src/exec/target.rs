@@ -10,7 +10,7 @@ use rattler_conda_types::{
 use super::{Context, ExecError, environment::specs};
 use crate::{
     base::Network,
-    needs::{self, Kind, Needs, Owner, Unfixable, Violation, violations},
+    needs::{self, Kind, Needs, Owner, Violation, violations},
     rt::Rt,
     solve::{self, BuildsRequest},
     workspace::{Environment, Target},
@@ -34,22 +34,51 @@ pub fn this_machine(here: Subdir, library_path: Option<&str>, needs: &Needs) -> 
     Ok(needs::Target::this_machine(here, solve::host_virtual_packages()?, library_path, needs)?)
 }
 
-/// Fails when an environment has a target that lacks what the environment's tree needs, or when files of it cannot be
-/// moved. Every violation is in the error, with the newest build that would fit.
+/// What an environment is held against before it is packed.
+#[derive(Debug, Clone, Copy)]
+pub enum Against<'a> {
+    /// Its own target in the manifest, when it has one.
+    Own,
+    /// This target.
+    Target(&'a Target),
+    /// The machine that we are on.
+    Here,
+}
+
+impl Against<'_> {
+    /// Whether there is anything to hold an environment against.
+    pub(super) fn is_something(self, environment: &Environment) -> bool {
+        !matches!(self, Self::Own) || environment.target.is_some()
+    }
+}
+
+/// Fails when a target lacks what an environment's tree needs. Every violation is in the error, with the newest build that
+/// would fit.
 ///
 /// # Errors
 /// So, and when the target's words cannot be understood.
-pub fn require_target(
+pub(super) fn require_target(
     context: &Context,
     environment: &Environment,
     needs: &Needs,
-    unfixable: &[Unfixable],
+    against: Against<'_>,
 ) -> Result<(), ExecError> {
-    let Some(named) = &environment.target else { return Ok(()) };
-    let mut target = machine(named, context.workspace.platform)?;
-    // Facts of the project are among them.
-    target.virtual_packages = context.virtual_packages(environment)?;
-    let mut found = violations(needs, &target, unfixable);
+    let platform = context.workspace.platform;
+    let target = match (against, &environment.target) {
+        (Against::Own, None) => return Ok(()),
+        (Against::Own, Some(named)) | (Against::Target(named), _) => {
+            let environment = Environment { target: Some(named.clone()), ..environment.clone() };
+            let mut target = machine(named, platform)?;
+            // Facts of the project are among them.
+            target.virtual_packages = context.virtual_packages(&environment)?;
+            target
+        }
+        (Against::Here, _) => {
+            let libraries = context.settings.environment.get("LD_LIBRARY_PATH");
+            this_machine(platform, libraries.map(String::as_str), needs)?
+        }
+    };
+    let mut found = violations(needs, &target, &[]);
     if found.is_empty() {
         return Ok(());
     }
@@ -64,7 +93,7 @@ pub fn require_target(
     // What is wrong is known already; what would be right is a kindness.
     drop(market.name_newest(&mut found, needs, &target));
     let list = found.iter().map(|it| format!("  {it}\n")).collect();
-    Err(ExecError::Target { environment: environment.name.clone(), target: named.name.clone(), list })
+    Err(ExecError::Target { environment: environment.name.clone(), target: target.name, list })
 }
 
 /// Where other builds of packages are looked for.

@@ -10,9 +10,10 @@ pub(super) fn write(contents: &Contents, builds: bool) -> Export {
     let (pip, left_out) = requirements(contents);
     let mut lines = Lines::default();
     lines.pair(0, "name", &contents.name);
-    lines.line(0, "channels:");
-    for channel in contents.channels().iter().filter(|it| *it != "<unknown>") {
-        lines.line(1, &format!("- {}", scalar(channel)));
+    let channels = contents.channels();
+    lines.line(0, if channels.is_empty() { "channels: []" } else { "channels:" });
+    for channel in channels {
+        lines.line(1, &format!("- {}", scalar(&channel)));
     }
     lines.line(0, "dependencies:");
     for package in &contents.packages {
@@ -35,6 +36,7 @@ pub(super) fn write(contents: &Contents, builds: bool) -> Export {
             lines.pair(1, name, value);
         }
     }
+    lines.comments(&contents.without_place());
     lines.comments(&left_out);
     Export { text: lines.finish(), warnings: left_out }
 }

@@ -45,7 +45,10 @@ pub enum ExportError {
     #[error("{format} needs {what} of each package, which is not known of {}", .packages.join(", "))]
     #[diagnostic(
         code(envbuild::export::unknown),
-        help("install these packages from a channel, or choose another format")
+        help(
+            "install these packages from a channel that others can reach, or choose another format; \
+             `envbuild pack ENV -o FILE.bundle` writes a file that holds the packages themselves"
+        )
     )]
     Unknown {
         /// The format's name.

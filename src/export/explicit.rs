@@ -7,8 +7,12 @@ use std::fmt::Write as _;
 
 use super::{environment::requirements, facts::Contents, format::Export, order::installable};
 
+/// What can be done about packages that no URL names.
+const INSTEAD: &str =
+    "a bundle (`envbuild pack ENV -o FILE.bundle`) holds the packages themselves, and an explicit.txt of them";
+
 pub(super) fn write(contents: &Contents) -> Export {
-    let mut warnings = Vec::new();
+    let mut without = Vec::new();
     let mut text = format!(
         "# This file may be used to create an environment using:\n\
          # $ conda create --name <env> --file <this file>\n\
@@ -21,7 +25,7 @@ pub(super) fn write(contents: &Contents) -> Export {
     for package in installable(&contents.packages) {
         let Some(url) = &package.url else {
             let _ = writeln!(text, "# no URL for: {}", package.file_name);
-            warnings.push(format!("{} {} has no URL, so the file leaves it out", package.name, package.version));
+            without.push(format!("{} {}", package.name, package.version));
             continue;
         };
         let _ = match (&package.md5, &package.sha256) {
@@ -29,6 +33,14 @@ pub(super) fn write(contents: &Contents) -> Export {
             (None, Some(sha256)) => writeln!(text, "{url}#sha256:{sha256}"),
             (None, None) => writeln!(text, "{url}"),
         };
+    }
+    let mut warnings = Vec::new();
+    if !without.is_empty() {
+        warnings.push(format!("packages without a URL are left out: {}", without.join(", ")));
+        if contents.packages.iter().any(|it| it.placeless.is_some()) {
+            let _ = writeln!(text, "# {INSTEAD}");
+            warnings.push(INSTEAD.to_owned());
+        }
     }
     // `conda-lock install` and `micromamba` read these comments.
     let (lines, more) = requirements(contents);

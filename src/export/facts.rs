@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rattler_conda_types::{ChannelConfig, NoArchType, RepoDataRecord, Subdir};
 use url::Url;
 
-use crate::conda::{is_below, without_secrets};
+use crate::conda::{is_below, public_channel, without_secrets};
 
 /// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub struct PackageFacts {
     pub subdir: String,
     /// The channel, as a name that conda knows or a URL; none when it is not known.
     pub channel: Option<String>,
+    /// The name of the folder of its channel, where nothing says where that folder is: a project's, whose place is another
+    /// one wherever the project is.
+    pub placeless: Option<String>,
     /// Where its archive is, without secrets; none when it is not known.
     pub url: Option<Url>,
     /// The archive's name.
@@ -135,19 +138,44 @@ impl Contents {
         }
     }
 
-    /// Leaves out where channels in the folders `own` are, and tells of which packages it is not known, also when their
-    /// records did not say it.
+    /// Leaves out where channels in the folders `own` are.
     pub fn forget_places_below(&mut self, own: &[PathBuf]) {
-        let mut unknown = Vec::new();
         for package in &mut self.packages {
-            package.url.take_if(|it| is_below(it, own));
-            if package.url.is_none() && package.channel.as_ref().is_some_and(|it| it.starts_with("file://")) {
-                unknown.push(package.name.as_str());
+            if package.url.take_if(|it| is_below(it, own)).is_some() {
+                package.placeless = package.channel.take().map(|it| public_channel(&it, own));
             }
         }
-        if !unknown.is_empty() {
-            self.remarks.push(format!("nothing says where the local channel of {} is", unknown.join(", ")));
+    }
+
+    /// Sentences about the packages whose channel has no place.
+    pub(super) fn without_place(&self) -> Vec<String> {
+        let mut by_channel: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for package in &self.packages {
+            if let Some(channel) = &package.placeless {
+                by_channel.entry(channel).or_default().push(&package.name);
+            }
         }
+        let sentence = |(channel, packages): (&str, Vec<&str>)| {
+            format!("nothing says where the channel `{channel}` of a project is, which has {}", packages.join(", "))
+        };
+        by_channel.into_iter().map(sentence).collect()
+    }
+
+    /// Remarks which packages are not where they are said to be on this machine.
+    pub fn remark_absent(&mut self) {
+        let mut absent: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for package in &self.packages {
+            let path = package.url.as_ref().filter(|it| it.scheme() == "file").and_then(|it| it.to_file_path().ok());
+            if let (Some(path), Some(channel)) = (path, &package.channel)
+                && !path.exists()
+            {
+                absent.entry(channel).or_default().push(&package.name);
+            }
+        }
+        let sentence = |(channel, packages): (&str, Vec<&str>)| {
+            format!("`{channel}` does not hold these packages on this machine: {}", packages.join(", "))
+        };
+        self.remarks.extend(absent.into_iter().map(sentence));
     }
 
     /// All channels: those that were written down, and those that packages are from; as names that conda knows or URLs.
@@ -172,6 +200,7 @@ impl PackageFacts {
             build_number: package.build_number,
             subdir: package.subdir.clone(),
             channel: channel_of(&record.url).or_else(|| record.channel.as_deref().map(channel_name)),
+            placeless: None,
             url: Some(without_secrets(&record.url)),
             file_name: record.identifier.to_string(),
             md5: package.md5.map(hex::encode),
@@ -191,9 +220,9 @@ impl PackageFacts {
         }
     }
 
-    /// Whether its archive is in a folder of some machine.
-    pub(super) fn is_local(&self) -> bool {
-        self.url.as_ref().is_none_or(|it| it.scheme() == "file")
+    /// Whether its channel is a folder of some machine.
+    pub(super) fn is_of_a_folder(&self) -> bool {
+        self.placeless.is_some() || self.channel.as_ref().is_some_and(|it| it.starts_with("file:"))
     }
 }
 

@@ -44,6 +44,6 @@ pub fn write(contents: &Contents, format: Format) -> Result<Export, ExportError>
         Format::Pixi => pixi::write(contents)?,
         Format::Sbom => sbom::write(contents),
     };
-    export.warnings.splice(0..0, contents.remarks.iter().cloned());
+    export.warnings.splice(0..0, contents.remarks.iter().cloned().chain(contents.without_place()));
     Ok(export)
 }

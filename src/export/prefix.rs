@@ -148,7 +148,12 @@ fn python(
     let mut owned = owned.into_iter();
     records.retain(|record| {
         let metadata = owned.next().unwrap_or_default();
-        let gone = !metadata.is_empty() && !metadata.iter().any(|it| folders.contains_key(it.as_str()));
+        // What no uninstaller knew of, such as an INSTALLER that stands in no RECORD, may be left of the folder.
+        let is_there = |folder: &String| {
+            let files = folders.get(folder.as_str());
+            files.is_some_and(|files| files.contains_key("METADATA") || files.contains_key("PKG-INFO"))
+        };
+        let gone = !metadata.is_empty() && !metadata.iter().any(is_there);
         if gone {
             let (name, version) = (&record.facts.name, &record.facts.version);
             let by = found.iter().find(|it| it.name == dist_info::normalised(name));

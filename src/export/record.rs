@@ -36,11 +36,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Recorded, String> {
     requested.extend(text("requested_spec").filter(|it| it != "None" && !requested.contains(it)));
     // A package that lies in no channel has a URL of this kind in conda's records.
     let url = url.filter(|it| !it.as_str().contains("<unknown>") && !it.as_str().contains("%3Cunknown%3E"));
-    let channel = url.as_ref().and_then(channel_of).or_else(|| text("channel").map(|it| channel_name(&it)));
+    let said = text("channel").filter(|it| !it.contains("<unknown>"));
+    // A channel that has no place has a name still.
+    let (url, placeless) = match url {
+        Some(url) if is_placeless(url.as_str(), said.as_deref()) => (None, said.clone()),
+        url => (url, None),
+    };
+    let said = said.filter(|_| placeless.is_none()).map(|it| channel_name(&it));
+    let channel = url.as_ref().and_then(channel_of).or(said);
     let facts = PackageFacts {
         build_number: record["build_number"].as_u64().unwrap_or_default(),
         channel,
-        url: url.as_ref().filter(|it| !is_placeless(it.as_str(), text("channel").as_deref())).map(without_secrets),
+        placeless,
+        url: url.as_ref().map(without_secrets),
         md5: text("md5").filter(|it| is_hex(it, 32)),
         sha256: text("sha256").filter(|it| is_hex(it, 64)),
         size: record["size"].as_u64(),
@@ -99,6 +107,17 @@ mod tests {
         let old = parse(br#"{"name":"y","version":"2","build":"py_0","noarch":true,"requested_spec":"None"}"#).unwrap();
         assert_eq!((old.facts.file_name.as_str(), old.facts.noarch), ("y-2-py_0.conda", Some("generic")));
         assert!(old.facts.requested.is_empty() && old.facts.url.is_none() && old.facts.md5.is_none());
+
+        // As an archive has them of a project's own channel, and conda of what lies in none.
+        let placeless = parse(
+            br#"{"name":"z","version":"2","subdir":"noarch","url":"file:///output/noarch/z-2-0.conda","channel":"output"}"#,
+        );
+        let placeless = placeless.unwrap().facts;
+        assert_eq!((placeless.channel, placeless.url), (None, None));
+        assert_eq!((placeless.placeless.as_deref(), placeless.file_name.as_str()), (Some("output"), "z-2-0.conda"));
+        let nowhere =
+            parse(br#"{"name":"z","version":"2","url":"<unknown>/z-2-0.conda","channel":"<unknown>"}"#).unwrap();
+        assert_eq!((nowhere.facts.channel, nowhere.facts.placeless, nowhere.facts.url), (None, None, None));
 
         assert!(parse(b"{}").unwrap_err().contains("`name`"));
         assert!(parse(b"nothing").is_err());

@@ -30,6 +30,23 @@ fn without_place(channel: &str) -> String {
     public_channel(channel, &["/".into()])
 }
 
+/// What a package's channel is called.
+fn channel(package: &PackageFacts) -> Option<String> {
+    package.channel.as_deref().map(without_place).or_else(|| package.placeless.clone())
+}
+
+/// All channels, each once.
+fn channels(contents: &Contents) -> Vec<String> {
+    let mut channels: Vec<String> = Vec::new();
+    let named = contents.solved_from.iter().map(|it| without_place(it));
+    for channel in named.chain(contents.packages.iter().filter_map(channel)) {
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    channels
+}
+
 pub(super) fn write(contents: &Contents) -> Export {
     let refs = References::new(contents);
     let mut components = Vec::new();
@@ -50,9 +67,8 @@ pub(super) fn write(contents: &Contents) -> Export {
         .iter()
         .map(|(reference, needs)| json!({"ref": reference, "dependsOn": needs.iter().collect::<Vec<_>>()}))
         .collect();
-    let channels = contents.channels();
     let mut properties = vec![property("envbuild:platform", &contents.platform.to_string())];
-    properties.extend(channels.iter().map(|it| property("envbuild:channel", &without_place(it))));
+    properties.extend(channels(contents).iter().map(|it| property("envbuild:channel", it)));
     let mut bom = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -131,7 +147,7 @@ fn conda(package: &PackageFacts, reference: &str) -> Value {
         component.insert("hashes".to_owned(), hashes.into());
     }
     add_licence(&mut component, package.license.as_deref());
-    if let Some(url) = package.url.as_ref().filter(|_| !package.is_local()) {
+    if let Some(url) = package.url.as_ref().filter(|it| it.scheme() != "file") {
         let url = without_secrets(url).to_string();
         component.insert("externalReferences".to_owned(), json!([{"type": "distribution", "url": url}]));
     }
@@ -141,6 +157,8 @@ fn conda(package: &PackageFacts, reference: &str) -> Value {
         property("envbuild:file", &package.file_name),
     ];
     properties.extend(package.size.map(|it| property("envbuild:size", &it.to_string())));
+    // Without it, the name of a folder in the package's URL would be taken for that of a channel of conda's.
+    properties.extend(package.is_of_a_folder().then(|| property("envbuild:origin", "local channel")));
     component.insert("properties".to_owned(), properties.into());
     component.into()
 }
@@ -191,7 +209,7 @@ fn add_licence(component: &mut Map<String, Value>, licence: Option<&str>) {
 /// of its folder.
 fn conda_purl(package: &PackageFacts) -> String {
     let archive = if package.file_name.ends_with(".tar.bz2") { "tar.bz2" } else { "conda" };
-    let channel = package.channel.as_deref().map(without_place).unwrap_or_default();
+    let channel = channel(package).unwrap_or_default();
     let qualifiers =
         [("build", package.build.as_str()), ("channel", &channel), ("subdir", &package.subdir), ("type", archive)];
     purl("conda", &package.name, &package.version, &qualifiers)

@@ -47,6 +47,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
         metadata("old", "2.0", ""),
         metadata("Some.Name", "3.0", "Requires-Dist: mine>=1\nRequires-Dist: ours; extra == 'x'\nLicense: a licence"),
         file(&format!("{SITE}/old-2.0.dist-info/INSTALLER"), "pip\n"),
+        file(&format!("{SITE}/old-1.0.dist-info/INSTALLER"), "conda\n"),
         metadata("fetched", "1", ""),
         file(
             &format!("{SITE}/fetched-1.dist-info/direct_url.json"),
@@ -188,9 +189,17 @@ fn what_a_format_needs_is_asked_for_once() {
     // The other hash is told then.
     assert!(write(&contents, Format::Explicit).unwrap().text.contains("-0.conda#sha256:0123"));
     contents.packages[0].url = None;
+    contents.packages[0].channel = None;
+    contents.packages[0].placeless = Some("output".to_owned());
     assert!(write(&contents, Format::Pixi).is_err());
     let explicit = write(&contents, Format::Explicit).unwrap();
     assert!(explicit.text.contains("# no URL for: mine-1.0-0.conda\n"), "{}", explicit.text);
+    let places = "nothing says where the channel `output` of a project is, which has mine";
+    assert_eq!(explicit.warnings[1], places);
+    assert!(explicit.warnings.iter().any(|it| it.contains("-o FILE.bundle")), "{:?}", explicit.warnings);
+    let environment = write(&contents, Format::Environment).unwrap().text;
+    assert!(environment.contains(&format!("\n# {places}\n")), "{environment}");
+    assert!(write(&contents, Format::List).unwrap().text.contains("0                <unknown>\n"));
 
     let mut files = files();
     files.extend([file("conda-meta/a.json", "{}"), file("conda-meta/b.json", "no")]);

@@ -10,7 +10,7 @@ use rattler_lock::{CondaBinaryData, CondaPackageData, LockFile, PlatformData, Pl
 use url::Url;
 
 use super::{LockedEnvironment, RelativeChannel, error::LockError};
-use crate::base::fs;
+use crate::base::{fs, without_dots};
 
 /// The last line. What is cut short in the middle of its last package can be a lock file as well, of another package.
 const END: &str = "# The lock file ends here.";
@@ -156,10 +156,10 @@ fn absolute(package: &CondaBinaryData, folder: &Path) -> Result<RepoDataRecord, 
     let url = match &package.location {
         UrlOrPath::Url(url) => url.clone(),
         UrlOrPath::Path(path) => {
-            let path = folder.join(path.as_str());
+            // A channel beside the project is reached by `..`, which no URL keeps. Links stay: what the channel is called must
+            // not depend on whether it is there.
+            let path = without_dots(&folder.join(path.as_str()));
             let channel = path.parent().and_then(Path::parent).ok_or("a package's path is too short")?;
-            // A channel beside the project is reached by `..`, which no URL keeps.
-            let channel = &channel.canonicalize().unwrap_or_else(|_| channel.to_owned());
             let channel = Channel::try_from_directory(channel).map_err(|error| error.to_string())?;
             let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let base: Url = channel.base_url.url().clone().into();

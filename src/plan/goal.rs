@@ -1,7 +1,10 @@
 //! What was asked for, as nodes.
 
 use super::{Kind, NodeId, PlanError, dependencies::Catalogue, node::packed_as};
-use crate::{manifest::closest, workspace::Workspace};
+use crate::{
+    manifest::closest,
+    workspace::{Environment, Workspace},
+};
 
 /// How far a command goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +68,20 @@ pub fn resolve_goals(workspace: &Workspace, stage: Stage, names: &[String]) -> R
 }
 
 /// The one environment that is meant, as an index, and what has to be done before its files can be packed: what fails its
-/// test is not packed. A name is that of an environment or environment cell; no names mean the only one that there is.
+/// test is not packed. A name is that of an environment or environment cell, or of a node that packs it; no names mean
+/// the only one that there is.
 ///
 /// # Errors
 /// When nothing is called so, or the names mean several environments.
 pub fn one_environment(workspace: &Workspace, names: &[String]) -> Result<(usize, Goal), PlanError> {
     let called = |name: &String| {
+        let is_node = |what: &str| NodeId::new(Kind::Pack, what).as_str() == name;
+        let is_called = |it: &Environment| {
+            let mut nodes = it.packs.iter().map(|format| packed_as(&it.name, format));
+            &it.name == name || &it.family == name || is_node(&it.name) || nodes.any(|it| is_node(&it))
+        };
         let all = workspace.environments.iter().enumerate();
-        all.filter(|(_, it)| &it.name == name || &it.family == name).map(|(index, _)| index).collect::<Vec<_>>()
+        all.filter(|(_, it)| is_called(it)).map(|(index, _)| index).collect::<Vec<_>>()
     };
     let mut found: Vec<usize> = match names {
         [] => (0..workspace.environments.len()).collect(),

@@ -111,6 +111,16 @@ fn each_offender_is_told_with_its_package_and_the_newest_build_that_would_fit() 
     assert!(library["package"].as_str().unwrap().starts_with("odd-1.0.0-") && library["newest"].is_null(), "{library}");
     assert_eq!(violation(&old, "cpu")["has"], "x86-64");
 
+    // The target of the manifest is met, and one that is named instead, for one archive, is not.
+    project.run(&["pack", "env", "-o", "new.tar"]).success();
+    let words = ["pack", "env", "-o", "old.tar", "--target"];
+    let old = project.run(&[&words[..], &["old"]].concat()).failure(1).says("the target `old` lacks");
+    old.says("lib/libcopier.so of copier-2.0.0-").says("GLIBC_2.14").says("copier-1.0.0-");
+    project.run(&[&words[..], &["this-machine"]].concat()).failure(1).says("libnowhere.so.1");
+    project.run(&["pack", "env", "-o", "old.bundle", "--target", "old"]).failure(1).says("GLIBC_2.14");
+    assert!(!project.path("old.tar").exists() && !project.path("old.bundle").exists());
+    project.run(&[&words[..], &["new"]].concat()).success();
+
     // For people: a line for each, and every line names file and package.
     let text = project.run(&["check", "env", "--target", "old"]).failure(1);
     assert_eq!(text.stdout.lines().count(), 5, "{}", text.stdout);

@@ -13,6 +13,7 @@ mod backups;
 mod base_channel;
 mod book;
 mod bundles;
+mod channels;
 mod check_target;
 mod client;
 mod commands;

@@ -1,13 +1,13 @@
 //! `export`: what is in an environment, in the formats of other programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::{World, host_libraries::unknown, unbundled::Unbundled};
 use crate::{
     archive,
-    base::fs,
+    base::{fs, without_dots},
     cli::{
         Exit,
         args::{ExportArgs, ExportFormat},
@@ -21,8 +21,12 @@ use crate::{
     unpack,
 };
 
+/// How the lock file names the project's own channel.
+const OWN: &str = "output";
+
 pub(in crate::cli) fn export(world: &World, args: &ExportArgs) -> miette::Result<Exit> {
-    let contents = contents(world, &args.what)?;
+    let mut contents = contents(world, &args.what)?;
+    contents.remark_absent();
     let Export { text, warnings } = export::write(&contents, format(args.format))?;
     match &args.output {
         Some(file) => fs::write_atomic(&world.path(file), text.as_bytes())?,
@@ -57,20 +61,19 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
     }
     let path = world.path(what);
     if image::is_bundle(&path) {
-        let mut contents = export::of_prefix(&Unbundled::of(world, &path)?.prefix)?;
-        contents.name = named(&path, &contents);
-        contents.place = path.display().to_string();
-        contents.forget_places_below(&[]);
-        return Ok(contents);
+        let unbundled = Unbundled::of(world, &path)?;
+        let mut contents = export::of_prefix(&unbundled.prefix)?;
+        contents.place = plain(&path).display().to_string();
+        let header = Header::of_environment(&unbundled.prefix)?;
+        return Ok(named(platform_of(contents, header.as_ref()), header, &path));
     }
     if path.is_file() {
         return of_archive(&path);
     }
     if path.join("conda-meta").is_dir() {
         // The prefix is told as conda tells it: as it is called, without links resolved.
-        let mut contents = export::of_prefix(&path)?;
-        contents.forget_places_below(&[]);
-        return Ok(contents);
+        let contents = export::of_prefix(&plain(&path))?;
+        return Ok(platform_of(contents, Header::of_environment(&path)?.as_ref()));
     }
     match (name, root) {
         (Some(name), Ok(_)) => Err(unknown(world, name, |name| {
@@ -81,16 +84,26 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
 }
 
 fn of_lock(name: &str, locked: &LockedEnvironment, root: &Path) -> Contents {
-    let absolute = |channel: &String| {
-        if !channel.starts_with(['.', '/']) {
-            return channel.clone();
-        }
-        let folder = root.join(channel);
-        let folder = folder.canonicalize().unwrap_or(folder);
-        Url::from_directory_path(&folder).map_or_else(|()| channel.clone(), Into::into)
+    let at = |folder: &Path| Url::from_directory_path(folder).ok();
+    let absolute = |channel: &String| match channel.starts_with(['.', '/']) {
+        // The same, whether it is there or not.
+        true => at(&without_dots(&root.join(channel))).map_or_else(|| channel.clone(), Into::into),
+        false => channel.clone(),
     };
-    let channels: Vec<String> = locked.channels.iter().map(absolute).collect();
+    // The project's own is in the lock also where nothing is from it.
+    let own = root.join(OWN);
+    let is_own = |url: &Url| url.to_file_path().is_ok_and(|it| it.starts_with(&own));
+    let others = locked.channels.iter().enumerate().filter(|(place, it)| *place > 0 || *it != OWN).map(|(_, it)| it);
+    let own = at(&own).filter(|_| locked.packages.iter().any(|it| is_own(&it.url))).map(Into::into);
+    let channels: Vec<String> = own.into_iter().chain(others.map(absolute)).collect();
     Contents::of_lock(name, locked.platform, &channels, &locked.packages)
+}
+
+/// A path without `..`, as long as that is the same place.
+fn plain(path: &Path) -> PathBuf {
+    let plain = without_dots(path);
+    let is_same = matches!((path.canonicalize(), plain.canonicalize()), (Ok(one), Ok(other)) if one == other);
+    if is_same { plain } else { path.to_owned() }
 }
 
 /// The one place where an archive is read.
@@ -102,15 +115,21 @@ fn of_archive(path: &Path) -> miette::Result<Contents> {
         // The records of what did not change are in the tree on which it builds.
         return Err(UsageError::Update(path.to_owned()).into());
     }
-    let mut contents = export::of_files("", path, &files)?;
-    contents.name = header.and_then(|it| it.name).unwrap_or_else(|| named(path, &contents));
-    contents.forget_places_below(&[]);
-    Ok(contents)
+    let contents = export::of_files("", &plain(path), &files)?;
+    Ok(named(platform_of(contents, header.as_ref()), header, path))
 }
 
-/// What the environment in a file is most likely called: as the file, if that is still called as it was packed.
-fn named(path: &Path, contents: &Contents) -> String {
+/// For the platform that an archive names: where all packages are for every platform, they say none.
+fn platform_of(contents: Contents, header: Option<&Header>) -> Contents {
+    let platform = header.and_then(|it| it.platform.parse().ok()).unwrap_or(contents.platform);
+    Contents { platform, ..contents }
+}
+
+/// With the name that an archive gives. Without one it is most likely called as the file, if that is still called as it was
+/// packed.
+fn named(contents: Contents, header: Option<Header>, path: &Path) -> Contents {
     let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = archive::Format::stem(&file).trim_end_matches(".bundle");
-    stem.strip_suffix(&format!("-{}", contents.platform)).unwrap_or(stem).to_owned()
+    let name = stem.strip_suffix(&format!("-{}", contents.platform)).unwrap_or(stem);
+    Contents { name: header.and_then(|it| it.name).unwrap_or_else(|| name.to_owned()), ..contents }
 }

@@ -58,10 +58,13 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     Ok(if found.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
-/// Fails when a word is no target.
-pub(super) fn require_known(world: &World, word: &str) -> miette::Result<()> {
+/// The target that a word names or describes; nothing stands for the machine that we are on.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn meant(world: &World, word: &str) -> miette::Result<Option<Target>> {
     let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
-    named(world, word, here).map(drop)
+    named(world, word, here)
 }
 
 /// Fails when a target does not have what an environment needs.

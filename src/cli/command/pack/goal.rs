@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::World;
 use crate::{
+    adopt::Filter,
     archive::{self, Format},
     cli::{
         pack_args::PackArgs,
@@ -59,6 +60,8 @@ impl Goal {
                 ("--arcroot", !args.arcroot.is_empty()),
                 ("--dest-prefix", args.dest_prefix.is_some()),
                 ("--split", args.split.is_some()),
+                ("--exclude", args.filters.0.iter().any(|it| matches!(it, Filter::Exclude(_)))),
+                ("--include", !args.filters.0.is_empty()),
             ];
             return match options.into_iter().find(|(_, given)| *given) {
                 Some((option, _)) => Err(UsageError::NotForBundles(option)),

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::{World, run_stage};
 use crate::{
+    adopt::Filter,
     cli::{Exit, pack_args::PackArgs, project::UsageError},
     plan::{Kind, Stage},
     tree::Digests,
@@ -15,12 +16,16 @@ use crate::{
 };
 
 pub(in crate::cli) fn pack(world: &World, args: PackArgs) -> miette::Result<Exit> {
+    let extra = args.prefix.is_some() || args.output.is_some() || args.since.is_some();
     if let Some(option) = of_prefixes(&args).filter(|_| args.prefix.is_none()) {
         return Err(UsageError::OfPrefixes(option).into());
     }
+    if let Some(option) = of_one(&args).filter(|_| !extra) {
+        return Err(UsageError::OfOne(option).into());
+    }
     match &args.prefix {
         Some(prefix) => prefix::pack(world, &args, prefix),
-        None if args.output.is_some() || args.since.is_some() => project::pack(world, &args),
+        None if extra => project::pack(world, &args),
         None => run_stage(world, args.run, Stage::Kind(Kind::Pack)),
     }
 }
@@ -29,13 +34,21 @@ pub(in crate::cli) fn pack(world: &World, args: PackArgs) -> miette::Result<Exit
 /// words that rule it out.
 fn of_prefixes(args: &PackArgs) -> Option<&'static str> {
     let options = [
-        ("--target <NAME>", args.target.is_some()),
-        ("--exclude <GLOB>, --include <GLOB>", !args.filters.0.is_empty()),
         ("--ignore-editable", args.ignore_editable),
         ("--include-editable", args.include_editable),
         ("--short-prefix", args.short_prefix),
     ];
     options.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
+}
+
+/// The option that goes only with one archive, and not with those of the manifest, and was given.
+fn of_one(args: &PackArgs) -> Option<&'static str> {
+    match args.filters.0.first() {
+        _ if args.target.is_some() => Some("--target <NAME>"),
+        Some(Filter::Exclude(_)) => Some("--exclude <GLOB>"),
+        Some(Filter::Include(_)) => Some("--include <GLOB>"),
+        None => None,
+    }
 }
 
 /// What an update is to build on.

@@ -56,7 +56,7 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
         require_outside(&prefix, file)?;
     }
     if let Some(word) = &args.target {
-        target::require_known(world, word)?;
+        target::meant(world, word)?;
     }
     let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
     let mut adopted = adopt::adopt(&prefix, &options)?;

@@ -1,7 +1,12 @@
 //! One more archive of an environment of the project, which no node remembers.
 
-use super::{super::World, digests, goal::Goal};
+use super::{
+    super::{World, target},
+    digests,
+    goal::Goal,
+};
 use crate::{
+    adopt::Filters,
     base::Progress,
     cli::{
         Exit,
@@ -11,7 +16,7 @@ use crate::{
         project::jobs,
         ui,
     },
-    exec::{self, ArchiveRequest},
+    exec::{self, Against, ArchiveRequest},
     plan::one_environment,
     workspace::parse_overrides,
 };
@@ -23,6 +28,8 @@ pub(super) fn pack(world: &World, args: &PackArgs) -> miette::Result<Exit> {
         Some(file) => Goal::at(world, world.path(file), args)?,
         None => Goal::unnamed(args)?,
     };
+    let filters = Filters::new(&args.filters.0)?;
+    let target = args.target.as_ref().map(|word| target::meant(world, word)).transpose()?;
     let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
     let ended = bring_up_to_date(world, &args.run.words, &args.run.how, Reach::before_packing_one())?;
     // The lock is held until the archive is written.
@@ -55,6 +62,12 @@ pub(super) fn pack(world: &World, args: &PackArgs) -> miette::Result<Exit> {
             split: args.split,
             level: goal.level,
             threads: jobs(&args.run.how, &context.settings.machine),
+            filters: Some(&filters),
+            against: match &target {
+                None => Against::Own,
+                Some(None) => Against::Here,
+                Some(Some(target)) => Against::Target(target),
+            },
             progress: Progress::to(&progress),
         },
     );
