@@ -153,7 +153,7 @@ pub fn archived(
     };
     // Before anything is sent anywhere.
     if let Some(files) = &files {
-        target::require_target(context, environment, &files.stated.needs, &[])?;
+        target::require_target(context, environment, &files.stated.needs)?;
     }
     match (request.format, files) {
         (PackAs::Archive(format), Some(files)) => files.pack(context, environment, format, request),

@@ -10,7 +10,7 @@ use rattler_conda_types::{
 use super::{Context, ExecError, environment::specs};
 use crate::{
     base::Network,
-    needs::{self, Kind, Needs, Owner, Unfixable, Violation, violations},
+    needs::{self, Kind, Needs, Owner, Violation, violations},
     rt::Rt,
     solve::{self, BuildsRequest},
     workspace::{Environment, Target},
@@ -39,17 +39,12 @@ pub fn this_machine(here: Subdir, library_path: Option<&str>, needs: &Needs) -> 
 ///
 /// # Errors
 /// So, and when the target's words cannot be understood.
-pub fn require_target(
-    context: &Context,
-    environment: &Environment,
-    needs: &Needs,
-    unfixable: &[Unfixable],
-) -> Result<(), ExecError> {
+pub fn require_target(context: &Context, environment: &Environment, needs: &Needs) -> Result<(), ExecError> {
     let Some(named) = &environment.target else { return Ok(()) };
     let mut target = machine(named, context.workspace.platform)?;
     // Facts of the project are among them.
     target.virtual_packages = context.virtual_packages(environment)?;
-    let mut found = violations(needs, &target, unfixable);
+    let mut found = violations(needs, &target);
     if found.is_empty() {
         return Ok(());
     }

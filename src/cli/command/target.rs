@@ -10,6 +10,7 @@ use super::{
     unbundled::Unbundled,
 };
 use crate::{
+    adopt::{self, AdoptOptions, Adopted, Editables},
     base::{Network, Scratch},
     cli::{
         Exit,
@@ -17,10 +18,11 @@ use crate::{
         project::{self, UsageError},
         ui,
     },
-    exec::{ExecError, Market, machine, this_machine},
+    exec::{self, ExecError, Market, machine, this_machine},
     manifest::closest,
-    needs::{self, Needs, unsaid, violations},
+    needs::{self, Needs, Unfixable, unsaid, violations},
     rt::Rt,
+    tree::NEEDS,
     workspace::{self, Target},
 };
 
@@ -38,12 +40,19 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     let named = named(world, word, here)?;
     let place = find(world, &args.what)?;
     let needs = match &place {
-        Place::Prefix(prefix) => needs::of_folder(prefix)?,
+        Place::Prefix(prefix) => {
+            let mut needs = needs::of_folder(prefix)?;
+            // On this machine it stays where it is.
+            if named.is_some() && prefix.join("conda-meta").is_dir() {
+                look_for_unfixable(prefix, &mut needs);
+            }
+            needs
+        }
         Place::Archive(archive) => needs::of_archive(archive)?,
         Place::Bundle(bundle) => needs::of_folder(&Unbundled::of(world, bundle)?.prefix)?,
     };
     let target = resolved(world, named.as_ref(), here, &needs)?;
-    let mut found = violations(&needs, &target, &[]);
+    let mut found = violations(&needs, &target);
     let network = if args.offline { Network::Offline } else { Network::Online };
     let trouble =
         if found.is_empty() { None } else { fill_in(world, (&args.what, network), &mut found, &needs, &target).err() };
@@ -65,16 +74,10 @@ pub(super) fn require_known(world: &World, word: &str) -> miette::Result<()> {
 }
 
 /// Fails when a target does not have what an environment needs.
-pub(super) fn require(
-    world: &World,
-    word: &str,
-    environment: &str,
-    needs: &Needs,
-    unfixable: &[needs::Unfixable],
-) -> miette::Result<()> {
+pub(super) fn require(world: &World, word: &str, environment: &str, needs: &Needs) -> miette::Result<()> {
     let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
     let target = resolved(world, named(world, word, here)?.as_ref(), here, needs)?;
-    let mut found = violations(needs, &target, unfixable);
+    let mut found = violations(needs, &target);
     if found.is_empty() {
         return Ok(());
     }
@@ -82,6 +85,45 @@ pub(super) fn require(
     drop(fill_in(world, (Path::new(""), Network::Online), &mut found, needs, &target));
     let list = found.iter().map(|it| format!("  {it}\n")).collect();
     Err(ExecError::Target { environment: environment.to_owned(), target: word.to_owned(), list }.into())
+}
+
+/// Says which files of a prefix name it in a way that cannot be changed. What cannot be packed at all is no matter of the
+/// target: it is told, and the rest is held against it.
+fn look_for_unfixable(prefix: &Path, needs: &mut Needs) {
+    let threads = exec::Machine::probe().cpus as usize;
+    let options = AdoptOptions { editables: Editables::LeaveOut, threads, ..AdoptOptions::default() };
+    match adopt::adopt(prefix, &options) {
+        Ok(adopted) => needs.unfixable = unfixable(prefix, &adopted, needs),
+        Err(errors) => {
+            for problem in errors.problems() {
+                ui::note(&format!("warning: whether it can be moved is not known: {problem}"));
+            }
+        }
+    }
+}
+
+/// What names the prefix in a way that nobody can change: as it is seen here, or as it was where the prefix was packed
+/// that was unpacked here, whose place such files go on naming.
+pub(super) fn unfixable(prefix: &Path, adopted: &Adopted, needs: &Needs) -> Vec<Unfixable> {
+    let one = |it: &adopt::Unfixable| {
+        let why = match it.room {
+            0 => "in a format that allows no other".to_owned(),
+            room => format!("with room for {room} bytes"),
+        };
+        let of_file = needs.files.iter().find(|of| of.file == it.file).and_then(|of| of.package.clone());
+        let is_named = |owner: &&String| needs.owners.get(*owner).map(|of| &of.name) == it.package.as_ref();
+        let package = of_file.or_else(|| needs.owners.keys().find(is_named).cloned()).or_else(|| it.package.clone());
+        Unfixable { file: it.file.clone(), package, why }
+    };
+    let mut all: Vec<Unfixable> = adopted.report.unfixable.iter().map(one).collect();
+    let earlier = std::fs::read(prefix.join(NEEDS)).ok().and_then(|bytes| Needs::parse(&bytes).ok());
+    for it in earlier.into_iter().flat_map(|it| it.unfixable) {
+        if adopted.entries.contains_key(it.file.as_bytes()) && all.iter().all(|other| other.file != it.file) {
+            all.push(it);
+        }
+    }
+    all.sort_by(|one, other| one.file.cmp(&other.file));
+    all
 }
 
 /// What a target has; without one, what the machine has that we are on.
