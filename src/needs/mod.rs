@@ -21,7 +21,7 @@ mod tests;
 mod verdict;
 mod wheel;
 
-pub use archive::of_archive;
+pub use archive::{of_archive, owners_in};
 pub use error::NeedsError;
 pub use model::{
     Constraint, Cpu, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols, Unfixable,

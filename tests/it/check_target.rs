@@ -148,7 +148,8 @@ fn a_prefix_and_an_archive_say_the_same_without_a_project() {
     // The records know the shared channel, and so where another build is.
     let newest = violation(&of_prefix, "glibc")["newest"].as_str();
     assert!(newest.is_some_and(|it| it.starts_with("copier-1.0.0-")), "{of_prefix:#}");
-    assert_eq!(told(&of_prefix), told(&ask(archive)));
+    let of_archive = ask(archive);
+    assert_eq!(of_prefix["violations"], of_archive["violations"]);
     // In any format, and whoever has packed it.
     let others = project.beside("others");
     fs::create_dir(&others).unwrap();

@@ -22,6 +22,7 @@ mod exports;
 mod failures;
 mod faults;
 mod firewall;
+mod formats;
 mod gc;
 mod host;
 mod host_command;

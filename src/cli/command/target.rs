@@ -39,7 +39,7 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     // A target that is misspelt is told before gigabytes are read.
     let named = named(world, word, here)?;
     let place = find(world, &args.what)?;
-    let needs = match &place {
+    let mut needs = match &place {
         Place::Prefix(prefix) => {
             let mut needs = needs::of_folder(prefix)?;
             // On this machine it stays where it is.
@@ -53,6 +53,13 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     };
     let target = resolved(world, named.as_ref(), here, &needs)?;
     let mut found = violations(&needs, &target);
+    if let Place::Archive(archive) = &place
+        && !found.is_empty()
+        && needs.owners.is_empty()
+    {
+        // Their records know the channels where other builds may be.
+        needs.owners = needs::owners_in(archive)?;
+    }
     let network = if args.offline { Network::Offline } else { Network::Online };
     let trouble =
         if found.is_empty() { None } else { fill_in(world, (&args.what, network), &mut found, &needs, &target).err() };
