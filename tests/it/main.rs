@@ -44,6 +44,7 @@ mod readonly;
 mod recipes;
 mod repair;
 mod reproducible;
+mod restores;
 mod second_mpi;
 mod self_extracting;
 mod stopping;

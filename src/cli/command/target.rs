@@ -10,7 +10,7 @@ use super::{
     unbundled::Unbundled,
 };
 use crate::{
-    adopt::{self, AdoptOptions, Adopted, Editables},
+    adopt::{self, AdoptOptions, Editables},
     base::{Network, Scratch},
     cli::{
         Exit,
@@ -20,9 +20,8 @@ use crate::{
     },
     exec::{self, ExecError, Market, machine, this_machine},
     manifest::closest,
-    needs::{self, Needs, Unfixable, unsaid, violations},
+    needs::{self, Needs, unsaid, violations},
     rt::Rt,
-    tree::NEEDS,
     workspace::{self, Target},
 };
 
@@ -100,37 +99,13 @@ fn look_for_unfixable(prefix: &Path, needs: &mut Needs) {
     let threads = exec::Machine::probe().cpus as usize;
     let options = AdoptOptions { editables: Editables::LeaveOut, threads, ..AdoptOptions::default() };
     match adopt::adopt(prefix, &options) {
-        Ok(adopted) => needs.unfixable = unfixable(prefix, &adopted, needs),
+        Ok(adopted) => needs.unfixable = exec::unfixable(prefix, &adopted, needs),
         Err(errors) => {
             for problem in errors.problems() {
                 ui::note(&format!("warning: whether it can be moved is not known: {problem}"));
             }
         }
     }
-}
-
-/// What names the prefix in a way that nobody can change: as it is seen here, or as it was where the prefix was packed
-/// that was unpacked here, whose place such files go on naming.
-pub(super) fn unfixable(prefix: &Path, adopted: &Adopted, needs: &Needs) -> Vec<Unfixable> {
-    let one = |it: &adopt::Unfixable| {
-        let why = match it.room {
-            0 => "in a format that allows no other".to_owned(),
-            room => format!("with room for {room} bytes"),
-        };
-        let of_file = needs.files.iter().find(|of| of.file == it.file).and_then(|of| of.package.clone());
-        let is_named = |owner: &&String| needs.owners.get(*owner).map(|of| &of.name) == it.package.as_ref();
-        let package = of_file.or_else(|| needs.owners.keys().find(is_named).cloned()).or_else(|| it.package.clone());
-        Unfixable { file: it.file.clone(), package, why }
-    };
-    let mut all: Vec<Unfixable> = adopted.report.unfixable.iter().map(one).collect();
-    let earlier = std::fs::read(prefix.join(NEEDS)).ok().and_then(|bytes| Needs::parse(&bytes).ok());
-    for it in earlier.into_iter().flat_map(|it| it.unfixable) {
-        if adopted.entries.contains_key(it.file.as_bytes()) && all.iter().all(|other| other.file != it.file) {
-            all.push(it);
-        }
-    }
-    all.sort_by(|one, other| one.file.cmp(&other.file));
-    all
 }
 
 /// What a target has; without one, what the machine has that we are on.

@@ -64,7 +64,7 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
     let own = own_places(&world.global, &prefix);
     let mut stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform, &own))?;
-    stated.needs.unfixable = target::unfixable(&prefix, &adopted, &stated.needs);
+    stated.needs.unfixable = exec::unfixable(&prefix, &adopted, &stated.needs);
     if let Some(word) = &args.target {
         target::require(world, word, &adopted.name, &stated.needs)?;
     }
