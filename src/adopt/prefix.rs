@@ -226,7 +226,7 @@ fn read_all(
     });
     let mut files: Vec<(&Vec<u8>, &Content)> = files.collect();
     files.sort_by_key(|(_, content)| std::cmp::Reverse(content.size()));
-    let scanner = Scanner::new(spellings);
+    let scanner = Scanner::new(spellings, files.len());
     let one = |(name, content): (&Vec<u8>, &Content)| {
         let claims = claims.get(name).map_or(&[][..], Vec::as_slice);
         let stopped = || Err(AdoptError::Stopped);

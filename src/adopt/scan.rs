@@ -67,13 +67,14 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(spellings: &'a Spellings) -> Self {
+    /// Looks for these spellings in about so many files.
+    pub(super) fn new(spellings: &'a Spellings, files: usize) -> Self {
         Self {
             finders: spellings.0.iter().map(|it| Finder::new(&it[..])).collect(),
             longest: spellings.longest(),
             marks: MARKS.iter().map(Finder::new).collect(),
             absent: MARKS.iter().map(|it| it.as_bytes().to_vec()).collect(),
-            spare: Spare::default(),
+            spare: Spare::beside(files),
         }
     }
 
@@ -266,7 +267,7 @@ mod tests {
     fn strings_are_found_with_their_room() {
         let two = spellings(&["/home/me/e", "/opt/e"]);
         let bytes = b"\x7fELF\0/opt/e/lib:/home/me/e/x\0\0\0\0y\0/opt/e2\0z/opt/e";
-        let scan = Scanner::new(&two).scan(&bytes[..], bytes.len() as u64).unwrap();
+        let scan = Scanner::new(&two, 1).scan(&bytes[..], bytes.len() as u64).unwrap();
         assert!(scan.nul && scan.beginning.starts_with(b"\x7fELF"));
         let found: Vec<_> = scan.strings.iter().map(|it| (it.hits.len(), it.end, it.zeros)).collect();
         assert_eq!(found, [(2, 28, 4), (1, 41, 1), (1, 49, 0)]);
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn it_does_not_matter_how_the_bytes_come() {
         let two = spellings(&["/home/me/e", "/opt/e"]);
-        let scanner = Scanner::new(&two);
+        let scanner = Scanner::new(&two, 1);
         for at in [0, 1, 300, PIECE - 3, PIECE, PIECE + 280, 2 * PIECE + 560] {
             let mut bytes = vec![b' '; at];
             bytes.extend_from_slice(b"/opt/e/a:/home/me/e\0\0\0");

@@ -3,16 +3,15 @@
 use std::{
     fs::{File as OsFile, Permissions},
     io::{self, BufWriter, Read, Write},
-    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
-use rattler_digest::{Sha256, digest::Digest as _};
-
 use super::{early::Early, error::PackError, order::in_order, request::PackRequest};
 use crate::{
-    archive::{self, FileMeta, Format, Options, Output, Parts, Sink, SinkError},
-    base::{Cancel, Digest, FsError, Meter, Scratch, fs},
+    archive::{self, FileMeta, Format, Options, Parts, Shown, Sink, SinkError},
+    base::{Cancel, FsError, Meter, Scratch, fs},
+    conda::{Summing, Sums, checksum_line},
     tree::{Digests, Entries, Entry, HEADER},
     unpacker,
 };
@@ -26,8 +25,6 @@ pub struct Piece {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal digits, as it stands in the checksum file.
     pub sha256: String,
-    /// The blake3 digest of its bytes.
-    pub digest: Digest,
 }
 
 /// Writes everything, and the checksums beside it. What stood there before is replaced at the end.
@@ -61,7 +58,8 @@ pub(super) fn write(entries: &Entries, digests: &Digests, request: &PackRequest<
         }
         None => {
             let file = OsFile::create(&beside).map_err(fail)?;
-            let mut out = Hashed::new(Early::new(file).map_err(fail)?);
+            let mut summing = Summing::default();
+            let mut out = Shown::new(Early::new(file).map_err(fail)?, |bytes| summing.update(bytes));
             out.write_all(&beginning).map_err(fail)?;
             fill(
                 entries,
@@ -70,13 +68,13 @@ pub(super) fn write(entries: &Entries, digests: &Digests, request: &PackRequest<
             )?;
             if request.format == Format::SelfExtracting {
                 // Whoever may read it may run it, as `sh FILE` could anyway.
-                let file = out.inner.file();
+                let file = out.inner().file();
                 let mode = file.metadata().map_err(fail)?.permissions().mode();
                 file.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2)).map_err(fail)?;
             }
-            let (rewritten, (file, piece)) = (out.rewritten, out.piece(&beside));
+            let (file, overwritten) = out.into_inner();
             file.finish().map_err(fail)?;
-            vec![if rewritten { sums(&beside)? } else { piece }]
+            vec![if overwritten { sums(&beside)? } else { piece(&beside, summing.finish()) }]
         }
     };
     // At no moment may an old checksum stand beside the new archive.
@@ -119,14 +117,6 @@ fn beginning(request: &PackRequest<'_>) -> Result<Vec<u8>, PackError> {
 /// Whether the checksum that was written is still beside an archive.
 pub fn has_checksum(archive: &Path, sha256: &str) -> bool {
     std::fs::read(with_ending(archive, ".sha256")).is_ok_and(|found| found == checksum_line(archive, sha256))
-}
-
-/// The line that `sha256sum --check` reads.
-fn checksum_line(archive: &Path, sha256: &str) -> Vec<u8> {
-    let mut line = format!("{sha256}  ").into_bytes();
-    line.extend_from_slice(archive.file_name().unwrap_or_default().as_bytes());
-    line.push(b'\n');
-    line
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -222,59 +212,11 @@ impl<R: Read> Read for Watched<'_, R> {
     }
 }
 
-/// The checksums of a file that is written.
+/// A file that is written, read again.
 fn sums(path: &Path) -> Result<Piece, FsError> {
-    let fail = |source| FsError::new("read", path, source);
-    let mut file = OsFile::open(path).map_err(fail)?;
-    let mut hashed = Hashed::new(io::sink());
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).map_err(fail)? {
-            0 => return Ok(hashed.piece(path).1),
-            read => hashed.write_all(&buffer[..read]).map_err(fail)?,
-        }
-    }
+    Ok(piece(path, Sums::of_file(path)?))
 }
 
-/// A writer that counts and hashes what passes through.
-struct Hashed<W> {
-    inner: W,
-    bytes: u64,
-    sha256: Sha256,
-    blake3: blake3::Hasher,
-    /// Whether the beginning was written over, so that the hashes are wrong.
-    rewritten: bool,
-}
-
-impl<W> Hashed<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, bytes: 0, sha256: Sha256::new(), blake3: blake3::Hasher::new(), rewritten: false }
-    }
-
-    /// What it wrote to, and what that holds now.
-    fn piece(self, path: &Path) -> (W, Piece) {
-        let sha256 = hex::encode(self.sha256.finalize());
-        (self.inner, Piece { path: path.to_owned(), bytes: self.bytes, sha256, digest: self.blake3.into() })
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes += written as u64;
-        self.sha256.update(&bytes[..written]);
-        self.blake3.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl<W: Output> Output for Hashed<W> {
-    fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.rewritten = true;
-        self.inner.overwrite_start(bytes)
-    }
+fn piece(path: &Path, Sums { bytes, sha256 }: Sums) -> Piece {
+    Piece { path: path.to_owned(), bytes, sha256 }
 }

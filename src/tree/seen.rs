@@ -15,20 +15,21 @@ const BEGINNING: usize = 20;
 
 /// Files of up to so many bytes are kept in memory: to open them once more would take longer than to read them.
 const SMALL: u64 = 16 << 10;
-/// How many bytes of small files are kept in all.
-const ALL_SMALL: usize = 64 << 20;
+/// How many bytes of small files are kept in all, and how many fewer for each file that there is: what has to be known of
+/// a file takes memory, too.
+const ALL_SMALL: usize = 96 << 20;
+const EACH_FILE: usize = 700;
 
 /// How many bytes of small files may still be kept in memory by who reads many files.
 #[derive(Debug)]
 pub struct Spare(AtomicUsize);
 
-impl Default for Spare {
-    fn default() -> Self {
-        Self(AtomicUsize::new(ALL_SMALL))
-    }
-}
-
 impl Spare {
+    /// What there is for who reads so many files.
+    pub fn beside(files: usize) -> Self {
+        Self(AtomicUsize::new(ALL_SMALL.saturating_sub(files.saturating_mul(EACH_FILE))))
+    }
+
     /// Whether a file of `size` bytes is to be kept; then there is room for less.
     fn take(&self, size: u64) -> bool {
         let less = |left: usize| usize::try_from(size).ok().and_then(|size| left.checked_sub(size));
