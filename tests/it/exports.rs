@@ -81,7 +81,7 @@ for source in sys.argv[1:]:
         assert spec.channels, source
         found = spec.dependencies["linux-64"]
         assert all(bool(it.build) == (kind == "environment") for it in found), found
-        print(kind, *sorted(f"{it.name}={it.version.strip('=')}" for it in found))
+        print(kind, *sorted(f"{it.name}={it.version.strip('=').removesuffix('.*')}" for it in found))
 "#;
 
 /// The same as rattler does, of pixi's file and of explicit ones.

@@ -167,6 +167,11 @@ fn memory_and_processors_stay_within_their_bounds() {
     // With one job, one processor more may be busy.
     measured(&["pack", "-p", "env", "-o", "x.tar.zst", "--level", "1", "-j", "1"], 2.0);
     measured(&["pack", "-p", "env", "-o", "x.zip", "--level", "1", "-j", "8"], f64::INFINITY);
+    // An update is as large as what changed, and not as what is there.
+    fs::write(prefix.join("share/text"), "changed\n").unwrap();
+    measured(&["pack", "-p", "env", "-o", "update.tar", "--since", "x.tar.zst", "-j", "1"], 2.0);
+    let update = fs::metadata(project.path("update.tar")).unwrap().len();
+    assert!(update < 100 << 10, "a changed line is an update of {update} bytes");
     // A disk would be what takes the time.
     let memory = Path::new("/dev/shm");
     let room = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
