@@ -14,6 +14,7 @@ use super::{
     means::{Means, compilers},
     process,
     stated::stated,
+    target,
 };
 use crate::{
     adopt::{self, AdoptOptions, Adopted, Editables},
@@ -152,7 +153,8 @@ fn pack(
     archive: &Path,
 ) -> Result<(), ExecError> {
     let given = Header::of_environment(request.prefix)?.and_then(|it| it.name);
-    let stated = stated(&adopted.entries, given.as_deref(), platform, request.own)?;
+    let mut stated = stated(&adopted.entries, given.as_deref(), platform, request.own)?;
+    stated.needs.unfixable = target::unfixable(request.prefix, &adopted, &stated.needs);
     let needs = stated.needs.to_bytes();
     let variables = adopted.variables(install::variables(request.prefix)?);
     let Adopted { entries, placeholder, platform, .. } = adopted;

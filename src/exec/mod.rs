@@ -61,7 +61,7 @@ pub use process::Children;
 pub use restore::{Restored, Way, restore};
 pub use stated::{Stated, stated};
 pub use survey::{Seen, State, Status, see, survey};
-pub use target::{Against, Market, machine, this_machine};
+pub use target::{Against, Market, machine, this_machine, unfixable};
 pub use worker::worker;
 
 use crate::plan::Index;

@@ -120,7 +120,7 @@ impl Attempt<'_> {
             Some(needs) if needs.format > 0 => {
                 let library_path = self.means.environment.get("LD_LIBRARY_PATH").map(String::as_str);
                 let machine = target::this_machine(self.here, library_path, &needs)?;
-                for violation in violations(&needs, &machine, &[]) {
+                for violation in violations(&needs, &machine) {
                     let told = violation.to_string();
                     match violation.kind {
                         Kind::Platform | Kind::Glibc | Kind::Cpu => hindered.push(told),

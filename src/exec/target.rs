@@ -1,6 +1,9 @@
 //! What an environment needs, held against the machine that it is made for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use rattler_conda_types::{
     Channel, ChannelConfig, GenericVirtualPackage, MatchSpec, Matches as _, PackageName, ParseStrictness,
@@ -9,10 +12,12 @@ use rattler_conda_types::{
 
 use super::{Context, ExecError, environment::specs};
 use crate::{
-    base::Network,
-    needs::{self, Kind, Needs, Owner, Violation, violations},
+    adopt::{self, Adopted},
+    base::{Network, fs},
+    needs::{self, Kind, Needs, Owner, Unfixable, Violation, violations},
     rt::Rt,
     solve::{self, BuildsRequest},
+    tree::NEEDS,
     workspace::{Environment, Target},
 };
 
@@ -78,7 +83,7 @@ pub(super) fn require_target(
             this_machine(platform, libraries.map(String::as_str), needs)?
         }
     };
-    let mut found = violations(needs, &target, &[]);
+    let mut found = violations(needs, &target);
     if found.is_empty() {
         return Ok(());
     }
@@ -96,6 +101,30 @@ pub(super) fn require_target(
     Err(ExecError::Target { environment: environment.name.clone(), target: target.name, list })
 }
 
+/// What names the prefix in a way that nobody can change: as it is seen here, or as it was where the prefix was packed
+/// that was unpacked here, whose place such files go on naming.
+pub fn unfixable(prefix: &Path, adopted: &Adopted, needs: &Needs) -> Vec<Unfixable> {
+    let one = |it: &adopt::Unfixable| {
+        let why = match it.room {
+            0 => "in a format that allows no other".to_owned(),
+            room => format!("with room for {room} bytes"),
+        };
+        let of_file = needs.files.iter().find(|of| of.file == it.file).and_then(|of| of.package.clone());
+        let is_named = |owner: &&String| needs.owners.get(*owner).map(|of| &of.name) == it.package.as_ref();
+        let package = of_file.or_else(|| needs.owners.keys().find(is_named).cloned()).or_else(|| it.package.clone());
+        Unfixable { file: it.file.clone(), package, why }
+    };
+    let mut all: Vec<Unfixable> = adopted.report.unfixable.iter().map(one).collect();
+    let earlier = fs::read(&prefix.join(NEEDS)).ok().and_then(|bytes| Needs::parse(&bytes).ok());
+    for it in earlier.into_iter().flat_map(|it| it.unfixable) {
+        if adopted.entries.contains_key(it.file.as_bytes()) && all.iter().all(|other| other.file != it.file) {
+            all.push(it);
+        }
+    }
+    all.sort_by(|one, other| one.file.cmp(&other.file));
+    all
+}
+
 /// Where other builds of packages are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Market<'a> {
@@ -106,7 +135,7 @@ pub struct Market<'a> {
     /// What the environment asks for: other builds have to satisfy it.
     pub specs: &'a [MatchSpec],
     /// The folder of caches.
-    pub cache: &'a std::path::Path,
+    pub cache: &'a Path,
     /// Whether the network may be used.
     pub network: Network,
 }

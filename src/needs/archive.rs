@@ -1,12 +1,17 @@
 //! What the environment in an archive needs, without unpacking it.
 
-use std::{io::Read as _, path::Path};
+use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use miette::Diagnostic as _;
 
-use super::{error::NeedsError, model::Needs, stream::Stream};
+use super::{
+    error::NeedsError,
+    model::{Needs, Owner},
+    stream::Stream,
+};
 use crate::{
     archive::{Fault, Kind, Limits, Member, open},
+    conda::is_record,
     tree::NEEDS,
 };
 
@@ -23,11 +28,7 @@ const META: &[u8] = b"conda-meta";
 /// # Errors
 /// When it cannot be read or is no archive; and as for [`of_folder`](super::of_folder).
 pub fn of_archive(archive: &Path) -> Result<Needs, NeedsError> {
-    let fail = |fault: Fault| NeedsError::Archive {
-        path: archive.to_owned(),
-        help: fault.help().map_or_else(|| "see that it is there and can be read".to_owned(), |it| it.to_string()),
-        reason: fault.to_string(),
-    };
+    let fail = |fault: Fault| strange(archive, &fault);
     let mut source = open(archive, &[NEEDS], LIMITS).map_err(fail)?;
     let mut stream = Stream::new();
     let mut around = None;
@@ -49,6 +50,34 @@ pub fn of_archive(archive: &Path) -> Result<Needs, NeedsError> {
         }
     }
     Ok(stream.finish())
+}
+
+/// More of the packages in an archive, as their records tell, by `name-version-build`. [`of_archive`] does not give it where
+/// an archive says itself what it needs.
+///
+/// # Errors
+/// As for [`of_archive`].
+pub fn owners_in(archive: &Path) -> Result<BTreeMap<String, Owner>, NeedsError> {
+    let fail = |fault: Fault| strange(archive, &fault);
+    let mut source = open(archive, &[], LIMITS).map_err(fail)?;
+    let mut stream = Stream::new();
+    while let Some(Member { name, kind, data }) = source.next().map_err(fail)? {
+        let name = name.strip_prefix(folder_around(&name).as_slice()).unwrap_or(&name);
+        if let Kind::File(info) = kind
+            && is_record(name)
+        {
+            stream.file(name, info.size, data)?;
+        }
+    }
+    Ok(stream.finish().owners)
+}
+
+fn strange(archive: &Path, fault: &Fault) -> NeedsError {
+    NeedsError::Archive {
+        path: archive.to_owned(),
+        help: fault.help().map_or_else(|| "see that it is there and can be read".to_owned(), |it| it.to_string()),
+        reason: fault.to_string(),
+    }
 }
 
 /// The folder in which an archive holds its environment, with a slash, by the name of its first entry, which is one of

@@ -21,11 +21,13 @@ mod tests;
 mod verdict;
 mod wheel;
 
-pub use archive::of_archive;
+pub use archive::{of_archive, owners_in};
 pub use error::NeedsError;
-pub use model::{Constraint, Cpu, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols};
+pub use model::{
+    Constraint, Cpu, FORMAT, FileNeeds, Highest, HostNeed, Lacking, Library, Needs, Owner, Symbols, Unfixable,
+};
 pub use scan::{Source, of_entries, of_files, of_folder};
 pub use stream::Stream;
 pub use target::Target;
-pub use verdict::{Kind, Unfixable, Violation, unsaid, violations};
+pub use verdict::{Kind, Violation, unsaid, violations};
 pub use wheel::PYPI;

@@ -35,11 +35,25 @@ pub struct Needs {
     pub files: Vec<FileNeeds>,
     /// Files that begin as executables do and contradict themselves.
     pub damaged: Vec<String>,
+    /// Files that name the prefix in a way that cannot be changed. Whoever looks for prefixes fills it in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfixable: Vec<Unfixable>,
     /// Its packages, as `name-version-build`.
     pub packages: Vec<String>,
     /// More of its packages, by the same names. Channels may be folders of this machine: they are not written down.
     #[serde(skip)]
     pub owners: BTreeMap<String, Owner>,
+}
+
+/// A file that names the prefix in a way that cannot be changed.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Unfixable {
+    /// The file, relative to the prefix.
+    pub file: String,
+    /// Its package, as `name-version-build`.
+    pub package: Option<String>,
+    /// How it names the prefix.
+    pub why: String,
 }
 
 /// A package of the tree.

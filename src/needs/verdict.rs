@@ -79,24 +79,13 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A file that names the prefix in a way that cannot be changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfixable {
-    /// The file, relative to the prefix.
-    pub file: String,
-    /// Its package, as `name-version-build`.
-    pub package: Option<String>,
-    /// How it names the prefix.
-    pub why: String,
-}
-
-/// Everything that a machine does not have, by kind, then by file. `unfixable` are files that cannot be moved to it.
-pub fn violations(needs: &Needs, target: &Target, unfixable: &[Unfixable]) -> Vec<Violation> {
+/// Everything that a machine does not have, and every file that cannot be moved to it; by kind, then by file.
+pub fn violations(needs: &Needs, target: &Target) -> Vec<Violation> {
     let mut found = of_packages(needs, target);
     for file in &needs.files {
         found.extend(of_file(file, needs, target));
     }
-    found.extend(unfixable.iter().map(|it| Violation {
+    found.extend(needs.unfixable.iter().map(|it| Violation {
         kind: Kind::Prefix,
         file: Some(it.file.clone()),
         package: it.package.clone(),

@@ -261,6 +261,18 @@ fn a_prefix_is_known_by_each_of_its_names_and_thinned_by_patterns() {
     assert_eq!(report["editable"][0]["included"], false);
     bench.project.run(&words).failure(2).says("is there already").says("--force");
     bench.project.run(&[&words[..], &["--force"]].concat()).success();
+    // The third way out, in the words of the help.
+    let refused = bench.pack(&["--exclude", "socket"]).failure(1);
+    assert!(refused.stderr.contains("pip install --no-deps --force-reinstall"), "{}", refused.stderr);
+    let sources = bench.project.path("src-of-left");
+    bench.pip(&["--no-build-isolation", "--no-deps", "--force-reinstall", sources.to_str().unwrap()]);
+    let report = bench.report(&["--exclude", "socket", "-o", "wheel.tar.zst"]);
+    assert_eq!(report["editable"], serde_json::json!([]));
+    assert_eq!(package(&report, "pip", "left")["changed"], serde_json::json!([]));
+    let by_wheel = bench.project.beside("by wheel");
+    bench.project.run(&["unpack", "wheel.tar.zst", "-p", by_wheel.to_str().unwrap()]).success();
+    fs::rename(&sources, bench.project.path("sources are gone")).unwrap();
+    assert_eq!(bare(&by_wheel.join("bin/left"), &[]).stdout, "left ran\n");
     for prefix in bench.sent("e.tar.zst") {
         let names = fs::read_to_string(prefix.join("names")).unwrap();
         assert_eq!(names, format!("{0}\n{0}\n", prefix.display()));

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
+use envbuild::{tree::NEEDS, unpack};
 use serde_json::Value;
 
 use crate::{
@@ -157,7 +158,8 @@ fn a_prefix_and_an_archive_say_the_same_without_a_project() {
     // The records know the shared channel, and so where another build is.
     let newest = violation(&of_prefix, "glibc")["newest"].as_str();
     assert!(newest.is_some_and(|it| it.starts_with("copier-1.0.0-")), "{of_prefix:#}");
-    assert_eq!(told(&of_prefix), told(&ask(archive)));
+    let of_archive = ask(archive);
+    assert_eq!(of_prefix["violations"], of_archive["violations"]);
     // In any format, and whoever has packed it.
     let others = project.beside("others");
     fs::create_dir(&others).unwrap();
@@ -198,6 +200,73 @@ fn the_answer_has_the_fields_of_the_book() {
     let answer = project.run(&["check", "env", "--target", "old", "--format", "json"]).failure(1).json();
     assert_eq!(fields(&answer), documented("`envbuild check --target`"));
     assert!(told(&answer).contains(&("library".into(), "lib/libwords.so".into(), "libstdc++.so.6".into())));
+}
+
+#[test]
+fn an_archive_is_written_only_when_the_target_has_all_that_it_needs() {
+    let channel = channel();
+    let project = sent(&channel);
+    project.run(&["pack"]).success();
+    let archive = project.path("dist/env-linux-64.tar.zst");
+    let (_, needs) = unpack::files_that(&archive, &|name| name == NEEDS).unwrap().remove(0);
+    let needs: Value = serde_json::from_slice(&needs).unwrap();
+    assert_eq!((&needs["platform"], &needs["glibc"]["version"]), (&"linux-64".into(), &"2.14".into()));
+    assert_eq!((&needs["cpu"]["level"], &needs["cpu"]["file"]), (&"x86-64-v3".into(), &"lib/libodd.so".into()));
+    let libraries: Vec<_> =
+        needs["libraries"].as_array().unwrap().iter().map(|it| (&it["name"], &it["driver"])).collect();
+    let expected = [("libcuda.so.1".into(), true.into()), ("libnowhere.so.1".into(), false.into())];
+    assert_eq!(libraries, expected.each_ref().map(|(name, driver)| (name, driver)));
+
+    // Older than what a package says it needs is refused by the solver; a processor is seen in the files.
+    project.edit("project.toml", "__archspec = \"1=haswell\"", "__archspec = \"1=nehalem\"");
+    project.edit("project.toml", "libraries = [\"libnowhere.so*\"]", "libraries = []");
+    fs::remove_file(&archive).unwrap();
+    let refused = |words: &[&str]| {
+        let ran = project.run(words).failure(1).says("lib/libodd.so of odd-1.0.0-").says("needs x86-64-v3");
+        ran.says("needs libnowhere.so.1, and there is none");
+    };
+    refused(&["pack"]);
+    refused(&["pack", "env", "-o", "one.tar"]);
+    assert!(!archive.exists() && !project.path("one.tar").exists());
+    let prefix = project.path(".envbuild/envs/env");
+    refused(&["pack", "-p", prefix.to_str().unwrap(), "-o", "one.tar", "--target", "new"]);
+    assert!(!project.path("one.tar").exists());
+}
+
+#[test]
+fn files_that_cannot_be_moved_are_told_of_a_prefix_and_of_what_came_from_it() {
+    let channel = channel();
+    let project = sent(&channel);
+    let prefix = project.path(".envbuild/envs/env");
+    let name = prefix.join("lib/libcompiled.so");
+    fs::write(project.path("place.c"), format!("const char *place(void) {{ return \"{}\"; }}\n", prefix.display()))
+        .unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-nostdlib", "-o"]).arg(&name).arg(project.path("place.c"));
+    assert!(compiler.status().unwrap().success());
+    let prefix = prefix.to_str().unwrap();
+    let ask = |what: &str| {
+        let answer = project.run(&["check", what, "--target", "new", "--format", "json"]).failure(1).json();
+        assert_eq!(answer["violations"].as_array().unwrap().len(), 1, "{answer:#}");
+        let found = violation(&answer, "prefix");
+        (found["file"].as_str().unwrap().to_owned(), found["needs"].as_str().unwrap().to_owned())
+    };
+    let expected = ("lib/libcompiled.so".to_owned(), format!("with room for {} bytes", prefix.len()));
+    assert_eq!(ask(prefix), expected);
+    assert_eq!(ask("env"), expected);
+    // Here it may stay.
+    let here = project.run(&["check", prefix, "--target", "this-machine", "--format", "json"]).json();
+    assert!(!told(&here).iter().any(|(kind, ..)| kind == "prefix"), "{here}");
+    let refused = project.run(&["pack", "-p", prefix, "-o", "env.tar", "--target", "new"]).failure(1);
+    refused.says("lib/libcompiled.so, which is not of a package").says("cannot be changed");
+    project.run(&["pack", "-p", prefix, "-o", "env.tar"]).success();
+    assert_eq!(ask("./env.tar"), expected);
+    let moved = project.beside("moved");
+    project.run(&["unpack", "env.tar", "-p", moved.to_str().unwrap()]).success();
+    assert_eq!(ask(moved.to_str().unwrap()), expected);
+    // So a copy is still the same tree.
+    project.run(&["pack", "-p", moved.to_str().unwrap(), "-o", "again.tar"]).success();
+    assert!(fs::read(project.path("again.tar")).unwrap() == fs::read(project.path("env.tar")).unwrap());
 }
 
 #[test]

@@ -66,6 +66,41 @@ sys.stdout.flush()
 os._exit(0)
 "#;
 
+/// Reads, as conda-lock does, what was exported of each source: its own file, and both of conda's environment files.
+const READ: &str = r#"
+import pathlib, sys
+from conda_lock.lockfile import parse_conda_lock_file
+from conda_lock.src_parser.environment_yaml import parse_environment_file
+
+for source in sys.argv[1:]:
+    lock = parse_conda_lock_file(pathlib.Path(f"{source}.conda-lock.yml"))
+    assert all(it.hash.md5 and it.hash.sha256 and it.url for it in lock.package)
+    print("conda-lock", *sorted(f"{it.name}={it.version}" for it in lock.package))
+    for kind in ["environment", "environment-no-builds"]:
+        spec = parse_environment_file(pathlib.Path(f"{source}.{kind}.yml"), ["linux-64"], "")
+        assert spec.channels, source
+        found = spec.dependencies["linux-64"]
+        assert all(bool(it.build) == (kind == "environment") for it in found), found
+        print(kind, *sorted(f"{it.name}={it.version.strip('=').removesuffix('.*')}" for it in found))
+"#;
+
+/// The same as rattler does, of pixi's file and of explicit ones.
+const READ_BY_RATTLER: &str = r#"
+import sys
+from pathlib import Path
+from rattler import Platform
+from rattler.explicit_environment import ExplicitEnvironmentSpec
+from rattler.lock import LockFile
+
+for source in sys.argv[1:]:
+    lock = LockFile.from_path(f"{source}.pixi.lock")
+    records = lock.default_environment().conda_repodata_records_for_platform(Platform("linux-64"))
+    print("pixi", *sorted(f"{it.name.normalized}={it.version}" for it in records))
+    spec = ExplicitEnvironmentSpec.from_path(Path(f"{source}.explicit.txt"))
+    files = [it.url.partition('#')[0].rsplit("/", 1)[1] for it in spec.packages]
+    print("explicit", *sorted("=".join(it.rsplit("-", 2)[:2]) for it in files))
+"#;
+
 /// A Python with conda-lock and CycloneDX's library.
 fn readers() -> Option<PathBuf> {
     let packages = ["conda-lock==4.0.3", "cyclonedx-python-lib[json-validation]==11.12.0"];
@@ -174,6 +209,67 @@ fn a_lock_a_prefix_and_an_archive_have_the_same_bill() {
     // An archive knows its name, whatever its file is called.
     std::fs::rename(project.path(&archive), project.path("renamed")).unwrap();
     assert!(export(&project, "./renamed", "environment").starts_with(&format!("name: {ENVIRONMENT}\n")));
+}
+
+#[test]
+fn what_is_exported_of_a_lock_a_prefix_and_an_archive_is_read_by_the_programs_whose_formats_it_has() {
+    let (Some(readers), Some(rattler)) = (readers(), client::python()) else { return };
+    // An archive knows the places of channels that others can use.
+    let site = Project::example("quickstart");
+    site.run(&["build"]).success();
+    let manifest = format!(
+        "[project]\nname = \"user\"\nchannels = [\"file://{}\"]\n[environments.env]\ndependencies = [\"greet-all\", \"libgreet \
+         1.*\"]\npack = [\"tar.zst\"]\n",
+        site.path("output").display()
+    );
+    let project = Project::called("user").manifest(&manifest);
+    project.run(&["pack", "env"]).success();
+    // No prefix need exist.
+    let prefix = ".envbuild/envs/env";
+    assert!(!project.path(prefix).exists());
+    project.run(&["install", "env"]).success();
+    let archive = "dist/env-linux-64.tar.zst";
+    let sources = [("lock", "env"), ("prefix", prefix), ("archive", archive)];
+    for (source, what) in sources {
+        for (format, ending) in [
+            ("conda-lock", "conda-lock.yml"),
+            ("environment", "environment.yml"),
+            ("environment-no-builds", "environment-no-builds.yml"),
+            ("pixi", "pixi.lock"),
+            ("explicit", "explicit.txt"),
+        ] {
+            let file = format!("{source}.{ending}");
+            project.run(&["export", what, "--format", format, "-o", &file]).success();
+        }
+        // As `conda list` does: the name, the version, the build and the channel.
+        let list = export(&project, what, "list");
+        let rows = list.lines().filter(|it| !it.starts_with('#'));
+        let rows: Vec<_> = rows.map(|it| it.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(rows, PACKAGES, "{source}");
+    }
+    let expected = PACKAGES.iter().map(|it| it.replace(' ', "=")).collect::<Vec<_>>().join(" ");
+    for (program, code, kinds) in [
+        (&readers, READ, &["conda-lock", "environment", "environment-no-builds"][..]),
+        (&rattler, READ_BY_RATTLER, &["pixi", "explicit"]),
+    ] {
+        let read = python(&project, program, &["-c", code, "lock", "prefix", "archive"]);
+        let all = sources.iter().flat_map(|_| kinds);
+        let expected: Vec<String> = all.map(|kind| format!("{kind} {expected}")).collect();
+        assert_eq!(read.lines().collect::<Vec<_>>(), expected);
+    }
+    // The bill and the list inside the archive are those that are exported of it.
+    let inside = |file: &str| {
+        let mut tar = Command::new("tar");
+        tar.arg("-xOf").arg(project.path(archive)).arg(format!("conda-meta/envbuild/{file}"));
+        Ran::new(tar.output().unwrap()).success().stdout
+    };
+    project.write("inside.json", &inside("sbom.cdx.json"));
+    let valid = python(&project, &readers, &["-c", VALIDATE, "inside.json"]);
+    assert_eq!(valid.lines().filter_map(|it| it.strip_prefix("conda ")).collect::<Vec<_>>(), PACKAGES);
+    assert_eq!(urls(&inside("packages.txt")), urls(&project.read("archive.explicit.txt")));
+    assert!(
+        urls(&inside("packages.txt")).iter().all(|it| it.split_once('#').is_some_and(|(_, hash)| hash.len() == 32))
+    );
 }
 
 #[test]

@@ -211,6 +211,14 @@ fn what_is_damaged_or_for_another_machine_leaves_nothing() {
     let archive = fs::read(bench.project.path("x.tar.zst")).unwrap();
     let begins = whole.len() - archive.len();
     assert!(whole.ends_with(&archive));
+    // The program in it needs nothing of the machine, not even a C library.
+    let program = bench.project.beside("program");
+    let at = whole.windows(4).position(|it| it == b"\x7fELF").unwrap();
+    fs::write(&program, &whole[at..begins]).unwrap();
+    assert!(begins - at < 6 << 20, "it is {} bytes large", begins - at);
+    let headers = Command::new("readelf").args(["-W", "-l", "-d"]).arg(&program).output().unwrap();
+    let headers = Ran::new(headers).success().stdout;
+    assert!(headers.contains("LOAD") && !headers.contains("INTERP") && !headers.contains("(NEEDED)"), "{headers}");
     bench.refused("flipped in the archive", |it| it[begins + archive.len() / 2] ^= 1);
     bench.refused("flipped in its sum", |it| it[begins + archive.len() - 1] ^= 1).says("damaged");
     bench.refused("flipped in the program", |it| it[begins / 2] ^= 1).says("its program is not what it was");

@@ -170,6 +170,9 @@ fn one_more_archive_of_the_project_is_in_any_format() {
         project.run(&["unpack", &place(file), "-p", prefix.to_str().unwrap()]).success();
         assert_same_trees(&environment(&prefix), &environment(&project.beside("prefix-0")));
     }
+    pack(&["one", "-o", &place("again.bundle"), "-j", "5"]).success();
+    let bundles = ["one.bundle", "again.bundle"].map(|it| fs::read(project.beside(it)).unwrap());
+    assert!(bundles[0] == bundles[1], "the bytes differ");
     pack(&["one", "-o", &place("one.squashfs")]).failure(2).says("--dest-prefix");
     pack(&["one", "-o", &place("one.squashfs"), "--dest-prefix", "/opt/one"]).success();
     pack(&["one", "-o", &place("parts.tar"), "--split", "4K"]).success();

@@ -10,6 +10,7 @@ use super::{
     unbundled::Unbundled,
 };
 use crate::{
+    adopt::{self, AdoptOptions, Editables},
     base::{Network, Scratch},
     cli::{
         Exit,
@@ -17,7 +18,7 @@ use crate::{
         project::{self, UsageError},
         ui,
     },
-    exec::{ExecError, Market, machine, this_machine},
+    exec::{self, ExecError, Market, machine, this_machine},
     manifest::closest,
     needs::{self, Needs, unsaid, violations},
     rt::Rt,
@@ -37,13 +38,27 @@ pub(in crate::cli) fn check_target(world: &World, args: &CheckArgs) -> miette::R
     // A target that is misspelt is told before gigabytes are read.
     let named = named(world, word, here)?;
     let place = find(world, &args.what)?;
-    let needs = match &place {
-        Place::Prefix(prefix) => needs::of_folder(prefix)?,
+    let mut needs = match &place {
+        Place::Prefix(prefix) => {
+            let mut needs = needs::of_folder(prefix)?;
+            // On this machine it stays where it is.
+            if named.is_some() && prefix.join("conda-meta").is_dir() {
+                look_for_unfixable(prefix, &mut needs);
+            }
+            needs
+        }
         Place::Archive(archive) => needs::of_archive(archive)?,
         Place::Bundle(bundle) => needs::of_folder(&Unbundled::of(world, bundle)?.prefix)?,
     };
     let target = resolved(world, named.as_ref(), here, &needs)?;
-    let mut found = violations(&needs, &target, &[]);
+    let mut found = violations(&needs, &target);
+    if let Place::Archive(archive) = &place
+        && !found.is_empty()
+        && needs.owners.is_empty()
+    {
+        // Their records know the channels where other builds may be.
+        needs.owners = needs::owners_in(archive)?;
+    }
     let network = if args.offline { Network::Offline } else { Network::Online };
     let trouble =
         if found.is_empty() { None } else { fill_in(world, (&args.what, network), &mut found, &needs, &target).err() };
@@ -68,16 +83,10 @@ pub(super) fn meant(world: &World, word: &str) -> miette::Result<Option<Target>>
 }
 
 /// Fails when a target does not have what an environment needs.
-pub(super) fn require(
-    world: &World,
-    word: &str,
-    environment: &str,
-    needs: &Needs,
-    unfixable: &[needs::Unfixable],
-) -> miette::Result<()> {
+pub(super) fn require(world: &World, word: &str, environment: &str, needs: &Needs) -> miette::Result<()> {
     let here = Subdir::current().ok_or_else(|| miette::miette!("conda has no name for this platform"))?;
     let target = resolved(world, named(world, word, here)?.as_ref(), here, needs)?;
-    let mut found = violations(needs, &target, unfixable);
+    let mut found = violations(needs, &target);
     if found.is_empty() {
         return Ok(());
     }
@@ -85,6 +94,21 @@ pub(super) fn require(
     drop(fill_in(world, (Path::new(""), Network::Online), &mut found, needs, &target));
     let list = found.iter().map(|it| format!("  {it}\n")).collect();
     Err(ExecError::Target { environment: environment.to_owned(), target: word.to_owned(), list }.into())
+}
+
+/// Says which files of a prefix name it in a way that cannot be changed. What cannot be packed at all is no matter of the
+/// target: it is told, and the rest is held against it.
+fn look_for_unfixable(prefix: &Path, needs: &mut Needs) {
+    let threads = exec::Machine::probe().cpus as usize;
+    let options = AdoptOptions { editables: Editables::LeaveOut, threads, ..AdoptOptions::default() };
+    match adopt::adopt(prefix, &options) {
+        Ok(adopted) => needs.unfixable = exec::unfixable(prefix, &adopted, needs),
+        Err(errors) => {
+            for problem in errors.problems() {
+                ui::note(&format!("warning: whether it can be moved is not known: {problem}"));
+            }
+        }
+    }
 }
 
 /// What a target has; without one, what the machine has that we are on.

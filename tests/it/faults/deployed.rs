@@ -158,6 +158,33 @@ fn an_update_that_is_killed_or_fails_at_any_step_leaves_the_old_tree_or_the_new_
 }
 
 #[test]
+fn an_environment_whose_unpacking_is_killed_at_any_step_is_there_as_a_whole_or_not_at_all() {
+    let deployed = Deployed::new();
+    let archive = deployed.project.beside("old.tar.zst");
+    let arguments = ["unpack", text(&archive), "-p", text(&deployed.prefix), "-j", "1"];
+    at_every_step(LEAST, |at| {
+        fs::remove_dir_all(deployed.place()).unwrap();
+        fs::create_dir(deployed.place()).unwrap();
+        let faulted =
+            run_below(&deployed.project, &arguments, (text(deployed.place()), Exchange::Seen), at, Fault::Kill);
+        let is_there = deployed.prefix.exists();
+        let mut flaw = String::new();
+        if is_there && contents_below(&deployed.prefix) != deployed.old {
+            flaw += "half of it is there\n";
+        }
+        if !faulted.fired {
+            faulted.ran.success();
+            return None;
+        }
+        // What lies beside it is in nobody's way, wherever that comes from.
+        if at % 16 == 0 && !is_there && deployed.project.run(&arguments).status != Some(0) {
+            flaw += "it cannot be unpacked again\n";
+        }
+        Some((faulted.what, flaw))
+    });
+}
+
+#[test]
 fn a_relocation_that_is_killed_or_fails_at_any_step_goes_on() {
     let mut deployed = Deployed::new();
     // The same files, elsewhere.

@@ -8,7 +8,7 @@ use super::{
     goal::Goal,
 };
 use crate::{
-    adopt::{self, AdoptOptions, Adopted, Compiled, Editables, Filters},
+    adopt::{self, AdoptOptions, Compiled, Editables, Filters},
     base::{Cancel, Progress, within},
     cli::{
         Exit,
@@ -20,7 +20,6 @@ use crate::{
     },
     exec::{self, Children, Machine, PackAs},
     install,
-    needs::Unfixable,
     pack::{self, PackRequest},
     tree::Header,
 };
@@ -64,9 +63,10 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
     let given = Header::of_environment(&prefix)?.and_then(|it| it.name);
     let platform = adopted.platform.parse().map_err(|error| miette::miette!("{error}"))?;
     let own = own_places(&world.global, &prefix);
-    let stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform, &own))?;
+    let mut stated = within(threads as usize, || exec::stated(&adopted.entries, given.as_deref(), platform, &own))?;
+    stated.needs.unfixable = exec::unfixable(&prefix, &adopted, &stated.needs);
     if let Some(word) = &args.target {
-        target::require(world, word, &adopted.name, &stated.needs, &unfixable(&adopted))?;
+        target::require(world, word, &adopted.name, &stated.needs)?;
     }
     let needs = stated.needs.to_bytes();
     let bar = ui::Bar::new("packing", &world.global);
@@ -114,16 +114,4 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
         ui::adopted_json(&adopted, &file, &packed)?;
     }
     Ok(Exit::Success)
-}
-
-/// What names the prefix in a way that nobody can change.
-fn unfixable(adopted: &Adopted) -> Vec<Unfixable> {
-    let one = |it: &adopt::Unfixable| {
-        let why = match it.room {
-            0 => "in a format that allows no other".to_owned(),
-            room => format!("with room for {room} bytes"),
-        };
-        Unfixable { file: it.file.clone(), package: it.package.clone(), why }
-    };
-    adopted.report.unfixable.iter().map(one).collect()
 }
