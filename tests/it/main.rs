@@ -41,6 +41,7 @@ mod parallel_example;
 mod quickstart;
 mod readonly;
 mod recipes;
+mod refusals;
 mod repair;
 mod reproducible;
 mod second_mpi;
