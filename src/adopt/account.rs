@@ -16,7 +16,10 @@ use super::{
     restore::{Fix, State},
     spelling::Spellings,
 };
-use crate::tree::{Entries, Entry, File};
+use crate::{
+    base::both,
+    tree::{Entries, Entry, File},
+};
 
 /// Everything that is known of a prefix.
 pub(super) struct Account<'a> {
@@ -47,8 +50,7 @@ impl Account<'_> {
         let is_free = |name: &&Vec<u8>| !self.claims.contains_key(*name) && !owners.contains_key(name.as_slice());
         let ours = |name: &&Vec<u8>| !name.starts_with(b"conda-meta/") && !name.ends_with(b".pyc");
         report.unmanaged = self.reads.keys().filter(ours).filter(is_free).count() as u64;
-        report.conda = self.conda(&owners);
-        report.pip = pip.iter().map(|it| self.of_pip(it)).collect();
+        (report.conda, report.pip) = both(|| self.conda(&owners), || pip.iter().map(|it| self.of_pip(it)).collect());
         report.clobbered = self.clobbered();
         for (name, read) in self.reads {
             let Fix::Strings(strings) = &read.fix else { continue };

@@ -226,7 +226,7 @@ fn read_all(
     });
     let mut files: Vec<(&Vec<u8>, &Content)> = files.collect();
     files.sort_by_key(|(_, content)| std::cmp::Reverse(content.size()));
-    let scanner = Scanner::new(spellings);
+    let scanner = Scanner::new(spellings, files.len());
     let one = |(name, content): (&Vec<u8>, &Content)| {
         let claims = claims.get(name).map_or(&[][..], Vec::as_slice);
         let stopped = || Err(AdoptError::Stopped);
@@ -254,17 +254,18 @@ fn read(
     spellings: &Spellings,
     scanner: &Scanner<'_>,
 ) -> Result<Read, AdoptError> {
-    let mut reader = content.open()?;
+    let (mut reader, size) = (content.open()?, content.size());
     let fault = |error: io::Error| match (error.kind(), content.path()) {
         (io::ErrorKind::InvalidData, Some(path)) => AdoptError::Changed(path.to_owned()),
         _ => content.fault(error).into(),
     };
     if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
         // Python corrects the path inside when it imports the module, and writes the file again when it is old.
-        let scan = Scan { seen: Some(scanner.glance(&mut reader).map_err(fault)?.by(&reader)), ..Scan::default() };
+        let scan =
+            Scan { seen: Some(scanner.glance(&mut reader, size).map_err(fault)?.by(&reader)), ..Scan::default() };
         return Ok(Read { scan, fix: Fix::None, states: vec![State::Same; claims.len()] });
     }
-    let mut scan = scanner.scan(&mut reader).map_err(fault)?;
+    let mut scan = scanner.scan(&mut reader, size).map_err(fault)?;
     scan.seen = scan.seen.map(|it| it.by(&reader));
     let looked = Looked { content, scan: &scan, spellings };
     let judged = claims.iter().map(|it| looked.judge(Some(it))).collect::<Result<Vec<_>, _>>()?;

@@ -11,7 +11,7 @@ use rattler_digest::{Sha256, Sha256Hash, digest::Digest as _};
 use super::spelling::{AFTER, BEFORE, Before, Spellings, before, is_end};
 use crate::{
     base::with_buffer,
-    tree::{MARKS, Seeing, Seen},
+    tree::{MARKS, Seeing, Seen, Spare},
 };
 
 /// What a file holds.
@@ -63,34 +63,38 @@ pub(super) struct Scanner<'a> {
     longest: usize,
     marks: Vec<Finder<'static>>,
     absent: Arc<[Vec<u8>]>,
+    spare: Spare,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(spellings: &'a Spellings) -> Self {
+    /// Looks for these spellings in about so many files.
+    pub(super) fn new(spellings: &'a Spellings, files: usize) -> Self {
         Self {
             finders: spellings.0.iter().map(|it| Finder::new(&it[..])).collect(),
             longest: spellings.longest(),
             marks: MARKS.iter().map(Finder::new).collect(),
             absent: MARKS.iter().map(|it| it.as_bytes().to_vec()).collect(),
+            spare: Spare::beside(files),
         }
     }
 
-    /// Reads everything.
+    /// Reads everything; `size` is how many bytes it should have.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn scan(&self, reader: impl Read) -> io::Result<Scan> {
+    pub(super) fn scan(&self, reader: impl Read, size: u64) -> io::Result<Scan> {
         let margin = BEFORE + self.longest.max(MARK) + AFTER;
-        with_buffer(PIECE + margin, |buffer| self.scan_with(buffer, reader))
+        let seeing = Seeing::begin(size, &self.spare);
+        with_buffer(PIECE + margin, |buffer| self.scan_with(buffer, reader, seeing))
     }
 
-    /// Reads everything, and looks for nothing but the marks of placeholders.
+    /// Reads everything, and looks for nothing but the marks of placeholders; `size` is how many bytes it should have.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn glance(&self, mut reader: impl Read) -> io::Result<Seen> {
+    pub(super) fn glance(&self, mut reader: impl Read, size: u64) -> io::Result<Seen> {
         with_buffer(PIECE + MARK, |buffer| {
-            let (mut seeing, mut marked, mut kept) = (Seeing::default(), false, 0);
+            let (mut seeing, mut marked, mut kept) = (Seeing::begin(size, &self.spare), false, 0);
             loop {
                 let read = match reader.read(&mut buffer[kept..]) {
                     Ok(0) => return Ok(self.seen(seeing, marked)),
@@ -115,11 +119,11 @@ impl<'a> Scanner<'a> {
         seeing.done(if marked { [].into() } else { Arc::clone(&self.absent) })
     }
 
-    fn scan_with(&self, buffer: &mut [u8], mut reader: impl Read) -> io::Result<Scan> {
+    fn scan_with(&self, buffer: &mut [u8], mut reader: impl Read, mut seeing: Seeing) -> io::Result<Scan> {
         let mut scan = Scan::default();
         let mut sha256 = Sha256::new();
         let mut strings = Strings::default();
-        let (mut seeing, mut marked) = (Seeing::default(), false);
+        let mut marked = false;
         // Where the window begins in the file, how much of it is filled, and how far it was searched.
         let (mut base, mut filled, mut searched) = (0u64, 0, 0);
         loop {
@@ -263,7 +267,7 @@ mod tests {
     fn strings_are_found_with_their_room() {
         let two = spellings(&["/home/me/e", "/opt/e"]);
         let bytes = b"\x7fELF\0/opt/e/lib:/home/me/e/x\0\0\0\0y\0/opt/e2\0z/opt/e";
-        let scan = Scanner::new(&two).scan(&bytes[..]).unwrap();
+        let scan = Scanner::new(&two, 1).scan(&bytes[..], bytes.len() as u64).unwrap();
         assert!(scan.nul && scan.beginning.starts_with(b"\x7fELF"));
         let found: Vec<_> = scan.strings.iter().map(|it| (it.hits.len(), it.end, it.zeros)).collect();
         assert_eq!(found, [(2, 28, 4), (1, 41, 1), (1, 49, 0)]);
@@ -289,20 +293,24 @@ mod tests {
     #[test]
     fn it_does_not_matter_how_the_bytes_come() {
         let two = spellings(&["/home/me/e", "/opt/e"]);
-        let scanner = Scanner::new(&two);
+        let scanner = Scanner::new(&two, 1);
         for at in [0, 1, 300, PIECE - 3, PIECE, PIECE + 280, 2 * PIECE + 560] {
             let mut bytes = vec![b' '; at];
             bytes.extend_from_slice(b"/opt/e/a:/home/me/e\0\0\0");
             bytes.resize(bytes.len() + PIECE, 0);
             bytes.extend_from_slice(b"/opt/e.x");
-            let whole = scanner.scan(&bytes[..]).unwrap();
+            let whole = scanner.scan(&bytes[..], bytes.len() as u64).unwrap();
             let found: Vec<_> = whole.strings.iter().map(|it| (it.hits[0].at, it.end, it.zeros)).collect();
             let (end, last) = (at as u64 + 19, at as u64 + 22 + PIECE as u64);
             assert_eq!(found, [(at as u64, end, PIECE as u64 + 3), (last, last + 8, 0)]);
             assert!(!whole.strings[1].hits[0].whole);
             for step in [1, 7, 1000] {
                 if step > 1 || at < PIECE {
-                    assert_eq!(scanner.scan(Slowly(&bytes, step)).unwrap(), whole, "{at} by {step}");
+                    assert_eq!(
+                        scanner.scan(Slowly(&bytes, step), bytes.len() as u64).unwrap(),
+                        whole,
+                        "{at} by {step}"
+                    );
                 }
             }
         }

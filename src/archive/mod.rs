@@ -31,7 +31,7 @@ mod zipped;
 pub use error::{Fault, SinkError};
 pub use folder::folder;
 pub use format::Format;
-pub use output::Output;
+pub use output::{Output, Shown};
 pub use parts::{Joined, Parts, SMALLEST_PART, join, part};
 pub use self_extracting::SELF_EXTRACTING;
 pub use sink::{EPOCH, FileMeta, Options, Sink, create};

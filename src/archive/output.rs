@@ -42,3 +42,47 @@ impl<W: Output + ?Sized> Output for &mut W {
         (**self).overwrite_start(bytes)
     }
 }
+
+/// An output that shows what is written to somebody else too, who digests it for example.
+#[derive(Debug)]
+pub struct Shown<W, F> {
+    inner: W,
+    show: F,
+    overwritten: bool,
+}
+
+impl<W, F: FnMut(&[u8])> Shown<W, F> {
+    /// Shows all bytes that this output takes, each piece once, in the order in which they are written.
+    pub fn new(inner: W, show: F) -> Self {
+        Self { inner, show, overwritten: false }
+    }
+
+    /// The output behind it.
+    pub fn inner(&self) -> &W {
+        &self.inner
+    }
+
+    /// The output behind it, and whether its beginning was written over: then it holds something else than was shown.
+    pub fn into_inner(self) -> (W, bool) {
+        (self.inner, self.overwritten)
+    }
+}
+
+impl<W: Write, F: FnMut(&[u8])> Write for Shown<W, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        (self.show)(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<W: Output, F: FnMut(&[u8])> Output for Shown<W, F> {
+    fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.overwritten = true;
+        self.inner.overwrite_start(bytes)
+    }
+}

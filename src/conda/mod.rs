@@ -5,7 +5,7 @@
 //! equal name and equal bytes, whoever built it, from whatever inputs.
 //!
 //! It also knows how to name where a package came from without secrets and paths of a machine, and how the record of an
-//! installed one is called.
+//! installed one is called, and which sums a written file is known by.
 //!
 //! Knows nothing of: how an archive is built, published or installed.
 
@@ -18,6 +18,7 @@ mod location;
 mod name;
 mod record;
 mod seal;
+mod sums;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
@@ -31,3 +32,4 @@ pub use location::{is_below, is_placeless, public_channel, public_url, without_s
 pub use name::provisional;
 pub use record::is_record;
 pub use seal::{Sealed, seal};
+pub use sums::{Summing, Sums, checksum_line};

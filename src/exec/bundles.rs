@@ -12,9 +12,10 @@ use super::{Context, ExecError, environment, pip, stated};
 use crate::{
     archive::Format,
     base::{Cancel, FsError, Meter, Progress, Scratch, fs},
+    conda::Sums,
     export::Contents,
     fetch::{self, FetchRequest, SourceRef},
-    image::{self, BundleRequest, Bundled},
+    image::{self, BundleRequest},
     lock::{self, RelativeChannel},
     pack::{self, PackRequest},
     pkgcache,
@@ -37,7 +38,7 @@ pub(super) fn bundle(
     records: &[RepoDataRecord],
     goal: &Path,
     folder: bool,
-) -> Result<Option<Bundled>, ExecError> {
+) -> Result<Option<Sums>, ExecError> {
     // As the archive of this lock has them.
     let own = context.own_places();
     let lists = stated::lists(contents_of(context, environment, records), &own)?;
@@ -192,7 +193,7 @@ pub fn unbundle(request: &UnbundleRequest<'_>) -> Result<u64, ExecError> {
         progress: Progress::none(),
         cancel,
     };
-    let (mut entries, _) = pack::contents(&mut request)?;
+    let mut entries = pack::contents(&mut request)?.into_entries();
     of_any_place(&mut entries, &image.placeholder);
     let whole = beside.path().join("whole");
     let files = image::grow(&entries, &whole, beside.path(), &meter, cancel).map_err(stopped)?;

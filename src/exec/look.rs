@@ -12,6 +12,7 @@ use super::{
 use crate::{
     base::Digest,
     channel::Published,
+    conda::Sums,
     fingerprint::{
         BuildInputs, Change, Inputs, Key, LockInputs, PACKAGE, PackInputs, Reason, ResolveInputs, TestInputs,
         build_inputs, install_inputs, lock_inputs, pack_inputs, resolve_inputs, test_inputs,
@@ -258,11 +259,12 @@ fn damage(context: &Context, node: &Node, output: &Output) -> Result<Option<Reas
             }
         }
         Output::Tested { .. } => None,
-        Output::Archive { file, bytes, sha256, digest } => {
+        Output::Archive { file, bytes, sha256 } => {
             let archive = context.workspace.root.join(file);
             let there = match archive.metadata() {
                 Ok(found) if found.len() == *bytes && pack::has_checksum(&archive, sha256) => {
-                    context.stamps.digest(&archive, &found)? == *digest
+                    let read = || Sums::of_file(&archive).map(|sums| sums.sha256);
+                    context.stamps.fact(ARCHIVE, &archive, &found, read)? == *sha256
                 }
                 _ => false,
             };
@@ -296,8 +298,8 @@ fn is_whole(context: &Context, package: &Published) -> Result<bool, ExecError> {
     Ok(whole)
 }
 
-/// What is remembered of a package's file: its SHA-256.
-const ARCHIVE: &str = "package";
+/// What is remembered of a file of the channel or of `dist`: its SHA-256.
+const ARCHIVE: &str = "sha256";
 
 /// Remembers the stamps of what a node has just made.
 pub(super) fn made(context: &Context, output: &Output) {
@@ -306,8 +308,8 @@ pub(super) fn made(context: &Context, output: &Output) {
             let published = super::build::published(package);
             context.stamps.made(ARCHIVE, &context.channel.path_of(&published), &published.sha256);
         }
-        Output::Archive { file, digest, .. } => {
-            context.stamps.made_bytes(&context.workspace.root.join(file), *digest);
+        Output::Archive { file, sha256, .. } => {
+            context.stamps.made(ARCHIVE, &context.workspace.root.join(file), sha256);
         }
         Output::Folder { folder, digest } => {
             if let Some(list) = list_of(&context.workspace.root.join(folder)) {

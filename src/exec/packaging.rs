@@ -16,7 +16,8 @@ use super::{
 use crate::{
     archive::Format,
     base::{Digest, Progress, fs, within},
-    image::{self, Bundled, Image, ImageRequest},
+    conda::Sums,
+    image::{self, Image, ImageRequest},
     pack::{self, PackError, PackRequest, Piece},
     store::Output,
     tree::{Digests, FILES, FOLDER},
@@ -55,7 +56,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
     let piece = archived(context, environment, &request)?.pieces.into_iter().next();
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
     Ok(match (piece, list_of(&archive)) {
-        (Some(Piece { digest, sha256, bytes, .. }), _) => Output::Archive { digest, sha256, bytes, file },
+        (Some(Piece { sha256, bytes, .. }), _) => Output::Archive { sha256, bytes, file },
         (None, Some(list)) => Output::Folder { digest: Digest::of(fs::read(&list)?), folder: file },
         (None, None) => unreachable!("every folder that is packed begins with a list of what is in it"),
     })
@@ -172,7 +173,7 @@ pub fn archived(
         (PackAs::Bundle { folder }, _) => {
             let archive = request.archive.map_or_else(|| context.dist(environment, BUNDLE), Path::to_owned);
             let bundled = bundle(context, environment, &records, &archive, folder)?;
-            let one = |Bundled { bytes, sha256, digest }| Piece { path: archive.clone(), bytes, sha256, digest };
+            let one = |Sums { bytes, sha256 }| Piece { path: archive.clone(), bytes, sha256 };
             let pieces = bundled.map(one).into_iter().collect();
             Ok(Archived { archive, pieces, tree: None, files: None, longest_prefix: None })
         }

@@ -20,8 +20,7 @@ use rattler_conda_types::{MatchSpec, RepoDataRecord, Subdir};
 use crate::base::Network;
 
 pub use bundle::{
-    BundleRequest, Bundled, INDEX, LOCK, Outline, UnbundleRequest, Unbundled, bundle, grow, is_bundle, outline,
-    unbundle,
+    BundleRequest, INDEX, LOCK, Outline, UnbundleRequest, Unbundled, bundle, grow, is_bundle, outline, unbundle,
 };
 pub use error::ImageError;
 pub use made::{Image, image};

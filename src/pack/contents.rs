@@ -11,6 +11,7 @@ use super::{
     bytecode,
     error::PackError,
     records::{self, Changes},
+    request::Prepared,
     scripts::Scripts,
     shebang,
 };
@@ -43,7 +44,7 @@ pub(super) struct Additions<'a> {
 ///
 /// # Errors
 /// When the tree cannot be packed or read.
-pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Entries, Digests), PackError> {
+pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<Prepared, PackError> {
     let scripts = &add.scripts;
     add_scripts(&mut entries, scripts)?;
     quote_interpreters(&mut entries, scripts.placeholder)?;
@@ -83,6 +84,7 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
     }
     let digests = digests(&entries, &looks);
     let list = digests.to_bytes();
+    let tree = Digest::of(&list);
     let header = Header {
         format: FORMAT,
         placeholder: scripts.placeholder.to_owned(),
@@ -90,7 +92,7 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
         name: add.name.map(str::to_owned),
         platform: add.platform.to_owned(),
         holds: digests.counts(),
-        tree: Digest::of(&list),
+        tree,
         since: None,
     };
     entries.insert(FILES.into(), Entry::made(list, false));
@@ -98,7 +100,7 @@ pub(super) fn complete(mut entries: Entries, add: &Additions<'_>) -> Result<(Ent
     if let Some(prefix) = add.prefix {
         settle_in(&mut entries, &relocation, scripts.placeholder, prefix);
     }
-    Ok((entries, digests))
+    Ok(Prepared { entries, digests, tree })
 }
 
 /// Reads what has no other prefix in it than on disk, and notes what is seen: whoever asks later what the files hold, as

@@ -10,6 +10,7 @@ mod bytecode;
 mod contents;
 mod early;
 mod error;
+mod order;
 mod records;
 mod request;
 mod scripts;

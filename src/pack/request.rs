@@ -86,9 +86,9 @@ pub fn pack(mut request: PackRequest<'_>) -> Result<Packed, PackError> {
 /// All that an archive is to hold.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    entries: Entries,
-    digests: Digests,
-    tree: Digest,
+    pub(super) entries: Entries,
+    pub(super) digests: Digests,
+    pub(super) tree: Digest,
 }
 
 /// Does all that has to be done before the archive is written: afterwards it is known what its tree is called.
@@ -96,15 +96,18 @@ pub struct Prepared {
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
 pub fn prepare(request: &mut PackRequest<'_>) -> Result<Prepared, PackError> {
-    let (entries, digests) = within(request.threads as usize, || contents(request))?;
-    let tree = Digest::of(digests.to_bytes());
-    Ok(Prepared { entries, digests, tree })
+    within(request.threads as usize, || contents(request))
 }
 
 impl Prepared {
     /// The digest that names the tree, whatever the format.
     pub fn tree(&self) -> Digest {
         self.tree
+    }
+
+    /// The request's entries with clean records, the scripts, and what says where the prefix stands.
+    pub fn into_entries(self) -> Entries {
+        self.entries
     }
 
     /// Writes it, as [`pack`] does. The request is the one for which it was prepared, but for the place of the archive.
@@ -117,7 +120,7 @@ impl Prepared {
             since::only_new(&mut entries, &digests, old);
         }
         let files = entries.values().filter(|entry| matches!(entry, Entry::File(_))).count() as u64;
-        let pieces = write(&entries, request)?;
+        let pieces = write(&entries, &digests, request)?;
         Ok(Packed { pieces, files, tree })
     }
 }
@@ -128,12 +131,11 @@ pub fn update_name(name: &str, platform: &str, old: &Digests, new: &Digest) -> S
     format!("{name}-{platform}.{}-to-{}.tar.zst", ends[0], ends[1])
 }
 
-/// All that the archive of a request holds, and the digests of that: the request's entries, which are taken out of it,
-/// with clean records, the scripts, and what says where the prefix stands.
+/// As [`prepare`], in the threads of the caller. The request's entries are taken out of it.
 ///
 /// # Errors
 /// When a file names a path of this machine, a request's value cannot be used, or a file cannot be read.
-pub fn contents(request: &mut PackRequest<'_>) -> Result<(Entries, Digests), PackError> {
+pub fn contents(request: &mut PackRequest<'_>) -> Result<Prepared, PackError> {
     if !is_placeholder(request.placeholder) {
         return Err(PackError::Placeholder(request.placeholder.to_owned()));
     }

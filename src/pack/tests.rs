@@ -227,7 +227,6 @@ fn the_same_environment_gives_the_same_bytes() {
     assert_eq!(packs[0].1, packs[1].1);
     let (one, bytes) = &packs[0];
     assert_eq!(one.pieces[0].bytes, bytes.len() as u64);
-    assert_eq!(one.pieces[0].digest, crate::base::Digest::of(bytes));
     assert_eq!(fs::metadata(&one.pieces[0].path).unwrap().mode() & 0o777, 0o644);
     run(Command::new("sha256sum").args(["-c", "x.tar.zst.sha256"]).current_dir(root.path().join("one")));
     let inside = run(Command::new("tar").arg("--zstd").arg("-tvf").arg(&one.pieces[0].path).env("TZ", "UTC"));

@@ -2,18 +2,17 @@
 
 use std::{
     fs::{File as OsFile, Permissions},
-    io::{self, BufReader, BufWriter, Read, Write},
-    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    io::{self, BufWriter, Read, Write},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
-use rattler_digest::{Sha256, digest::Digest as _};
-
-use super::{early::Early, error::PackError, request::PackRequest};
+use super::{early::Early, error::PackError, order::in_order, request::PackRequest};
 use crate::{
-    archive::{self, FileMeta, Format, Options, Output, Parts, Sink, SinkError},
-    base::{Cancel, Digest, FsError, Meter, Scratch, fs},
-    tree::{Entries, Entry, HEAD, HEADER},
+    archive::{self, FileMeta, Format, Options, Parts, Shown, Sink, SinkError},
+    base::{Cancel, FsError, Meter, Scratch, fs},
+    conda::{Summing, Sums, checksum_line},
+    tree::{Digests, Entries, Entry, HEADER},
     unpacker,
 };
 
@@ -26,12 +25,11 @@ pub struct Piece {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal digits, as it stands in the checksum file.
     pub sha256: String,
-    /// The blake3 digest of its bytes.
-    pub digest: Digest,
 }
 
 /// Writes everything, and the checksums beside it. What stood there before is replaced at the end.
-pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<Piece>, PackError> {
+pub(super) fn write(entries: &Entries, digests: &Digests, request: &PackRequest<'_>) -> Result<Vec<Piece>, PackError> {
+    let entries = &in_order(entries, digests)[..];
     let goal = request.archive;
     let beginning = beginning(request)?;
     let scratch = Scratch::beside(goal)?;
@@ -59,7 +57,8 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
         }
         None => {
             let file = OsFile::create(&beside).map_err(fail)?;
-            let mut out = Hashed::new(Early::new(file).map_err(fail)?);
+            let mut summing = Summing::default();
+            let mut out = Shown::new(Early::new(file).map_err(fail)?, |bytes| summing.update(bytes));
             out.write_all(&beginning).map_err(fail)?;
             fill(
                 entries,
@@ -68,13 +67,13 @@ pub(super) fn write(entries: &Entries, request: &PackRequest<'_>) -> Result<Vec<
             )?;
             if request.format == Format::SelfExtracting {
                 // Whoever may read it may run it, as `sh FILE` could anyway.
-                let file = out.inner.file();
+                let file = out.inner().file();
                 let mode = file.metadata().map_err(fail)?.permissions().mode();
                 file.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2)).map_err(fail)?;
             }
-            let (rewritten, (file, piece)) = (out.rewritten, out.piece(&beside));
+            let (file, overwritten) = out.into_inner();
             file.finish().map_err(fail)?;
-            vec![if rewritten { sums(&beside)? } else { piece }]
+            vec![if overwritten { sums(&beside)? } else { piece(&beside, summing.finish()) }]
         }
     };
     // At no moment may an old checksum stand beside the new archive.
@@ -119,14 +118,6 @@ pub fn has_checksum(archive: &Path, sha256: &str) -> bool {
     std::fs::read(with_ending(archive, ".sha256")).is_ok_and(|found| found == checksum_line(archive, sha256))
 }
 
-/// The line that `sha256sum --check` reads.
-fn checksum_line(archive: &Path, sha256: &str) -> Vec<u8> {
-    let mut line = format!("{sha256}  ").into_bytes();
-    line.extend_from_slice(archive.file_name().unwrap_or_default().as_bytes());
-    line.push(b'\n');
-    line
-}
-
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -147,8 +138,12 @@ fn replace_folder(beside: &Path, goal: &Path, arcroot: &str) -> Result<(), PackE
     }
 }
 
-/// Gives every entry to a sink: what says where the prefix stands comes first.
-fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'_>) -> Result<(), PackError> {
+/// Gives every entry to a sink.
+fn fill(
+    entries: &[(&Vec<u8>, &Entry)],
+    mut sink: Box<dyn Sink + '_>,
+    request: &PackRequest<'_>,
+) -> Result<(), PackError> {
     let root = request.arcroot.as_bytes();
     for (at, _) in root.iter().enumerate().filter(|(_, byte)| **byte == b'/').chain([(root.len(), &b'/')]) {
         if at > 0 {
@@ -156,11 +151,10 @@ fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'
         }
     }
     let full = |name: &[u8]| if root.is_empty() { name.to_vec() } else { [root, b"/", name].concat() };
-    let head = HEAD.iter().filter_map(|name| entries.get_key_value(name.as_bytes()));
-    let rest = entries.iter().filter(|(name, _)| !HEAD.iter().any(|head| head.as_bytes() == name.as_slice()));
-    let total = entries.values().map(|entry| if let Entry::File(file) = entry { file.content.size() } else { 0 }).sum();
+    let size = |entry: &Entry| if let Entry::File(file) = entry { file.content.size() } else { 0 };
+    let total = entries.iter().map(|(_, entry)| size(entry)).sum();
     let meter = Meter::new(request.progress, total);
-    for (name, entry) in head.chain(rest) {
+    for (name, entry) in entries {
         if request.cancel.is_cancelled() {
             return Err(PackError::Stopped);
         }
@@ -168,8 +162,7 @@ fn fill(entries: &Entries, mut sink: Box<dyn Sink + '_>, request: &PackRequest<'
             Entry::Folder => sink.folder(&full(name)),
             Entry::Link(target) => sink.link(&full(name), target),
             Entry::File(file) => {
-                let reader = BufReader::with_capacity(256 * 1024, file.content.open()?);
-                let mut data = Watched { inner: reader, meter: &meter, cancel: request.cancel };
+                let mut data = Watched { inner: file.content.open()?, meter: &meter, cancel: request.cancel };
                 let meta = FileMeta { executable: file.executable, modified: file.modified };
                 let size = file.content.size();
                 sink.file(&full(name), meta, size, &mut data)
@@ -218,59 +211,11 @@ impl<R: Read> Read for Watched<'_, R> {
     }
 }
 
-/// The checksums of a file that is written.
+/// A file that is written, read again.
 fn sums(path: &Path) -> Result<Piece, FsError> {
-    let fail = |source| FsError::new("read", path, source);
-    let mut file = OsFile::open(path).map_err(fail)?;
-    let mut hashed = Hashed::new(io::sink());
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).map_err(fail)? {
-            0 => return Ok(hashed.piece(path).1),
-            read => hashed.write_all(&buffer[..read]).map_err(fail)?,
-        }
-    }
+    Ok(piece(path, Sums::of_file(path)?))
 }
 
-/// A writer that counts and hashes what passes through.
-struct Hashed<W> {
-    inner: W,
-    bytes: u64,
-    sha256: Sha256,
-    blake3: blake3::Hasher,
-    /// Whether the beginning was written over, so that the hashes are wrong.
-    rewritten: bool,
-}
-
-impl<W> Hashed<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, bytes: 0, sha256: Sha256::new(), blake3: blake3::Hasher::new(), rewritten: false }
-    }
-
-    /// What it wrote to, and what that holds now.
-    fn piece(self, path: &Path) -> (W, Piece) {
-        let sha256 = hex::encode(self.sha256.finalize());
-        (self.inner, Piece { path: path.to_owned(), bytes: self.bytes, sha256, digest: self.blake3.into() })
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes += written as u64;
-        self.sha256.update(&bytes[..written]);
-        self.blake3.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl<W: Output> Output for Hashed<W> {
-    fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.rewritten = true;
-        self.inner.overwrite_start(bytes)
-    }
+fn piece(path: &Path, Sums { bytes, sha256 }: Sums) -> Piece {
+    Piece { path: path.to_owned(), bytes, sha256 }
 }

@@ -62,8 +62,6 @@ pub enum Output {
     },
     /// An archive.
     Archive {
-        /// Of its bytes.
-        digest: Digest,
         /// Its SHA-256 in hexadecimal.
         sha256: String,
         /// Its size.
@@ -88,8 +86,8 @@ impl Output {
             Self::Locked { digest }
             | Self::Prefix { digest, .. }
             | Self::Tested { digest }
-            | Self::Archive { digest, .. }
             | Self::Folder { digest, .. } => *digest,
+            Self::Archive { sha256, .. } => Digest::of(sha256),
         }
     }
 }

@@ -98,6 +98,9 @@ impl Content {
     pub fn open(&self) -> Result<Reader<'_>, FsError> {
         Ok(Reader(match self {
             Self::Disk { path, size, seen, .. } => {
+                if let Some(bytes) = seen.as_deref().and_then(Seen::bytes) {
+                    return Ok(Reader(Inner::Memory(bytes)));
+                }
                 let file = OsFile::open(path).map_err(|error| FsError::new("read", path, error))?;
                 let seen = seen.as_deref().and_then(Seen::changed);
                 let now = || changed(&file).map_err(|error| FsError::new("read", path, error));
@@ -108,7 +111,7 @@ impl Content {
                 let inner = BufReader::with_capacity(64 * 1024, inner.open()?);
                 Inner::Spliced(Box::new(Splicer::new(inner, splices)))
             }
-            Self::Made(bytes) => Inner::Made(bytes),
+            Self::Made(bytes) => Inner::Memory(bytes),
         }))
     }
 
@@ -126,7 +129,7 @@ pub struct Reader<'a>(Inner<'a>);
 enum Inner<'a> {
     Disk { file: OsFile, left: u64, changed: Changed },
     Spliced(Box<Splicer<'a, BufReader<Reader<'a>>>>),
-    Made(&'a [u8]),
+    Memory(&'a [u8]),
 }
 
 impl Reader<'_> {
@@ -134,7 +137,7 @@ impl Reader<'_> {
     pub(super) fn changed(&self) -> Option<Changed> {
         match self.0 {
             Inner::Disk { changed, .. } => Some(changed),
-            Inner::Spliced(_) | Inner::Made(_) => None,
+            Inner::Spliced(_) | Inner::Memory(_) => None,
         }
     }
 }
@@ -160,7 +163,7 @@ impl Read for Reader<'_> {
                 Ok(read)
             }
             Inner::Spliced(splicer) => splicer.read(buffer),
-            Inner::Made(bytes) => bytes.read(buffer),
+            Inner::Memory(bytes) => bytes.read(buffer),
         }
     }
 }

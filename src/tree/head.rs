@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Write as _,
     path::Path,
 };
 
@@ -159,6 +160,9 @@ impl Relocation {
     }
 }
 
+/// What stands before a name in the list of digests, and the NUL byte after it: so many bytes at most.
+const LONGEST_RECORD: usize = "F".len() + 64 + ":18446744073709551615 ".len() + 1;
+
 /// A digest of every entry of a tree in its canonical form, by name: all but [`HEADER`] and the list itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests(pub BTreeMap<Vec<u8>, DigestOf>);
@@ -177,13 +181,13 @@ pub struct DigestOf {
 impl Digests {
     /// As the list that stands in an archive.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let one = |(name, of): (&Vec<u8>, &DigestOf)| {
-            let mut record = format!("{}{}:{} ", of.kind, of.digest, of.size).into_bytes();
-            record.extend_from_slice(name);
-            record.push(0);
-            record
-        };
-        self.0.iter().flat_map(one).collect()
+        let mut list = Vec::with_capacity(self.0.keys().map(|name| name.len() + LONGEST_RECORD).sum());
+        for (name, of) in &self.0 {
+            write!(list, "{}{}:{} ", of.kind, of.digest, of.size).expect("memory can be written");
+            list.extend_from_slice(name);
+            list.push(0);
+        }
+        list
     }
 
     /// Reads the list; nothing when it is malformed.

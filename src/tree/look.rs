@@ -10,7 +10,7 @@ use super::{
     error::TreeError,
     find::{Found, Needles},
     place::Places,
-    seen::Seeing,
+    seen::{Seeing, Spare},
 };
 use crate::base::Digest;
 
@@ -63,8 +63,9 @@ pub fn see(entries: &mut Entries, needles: &Needles<'_>) -> Result<(), TreeError
         })
         .collect();
     files.sort_by_key(|content| std::cmp::Reverse(content.size()));
+    let spare = Spare::beside(files.len());
     files.into_par_iter().with_max_len(8).try_for_each(|content| {
-        let mut seeing = Seeing::default();
+        let mut seeing = Seeing::begin(content.size(), &spare);
         let mut reader = content.open()?;
         let found = needles.look(&mut reader, |piece| seeing.see(piece));
         let Found { places, other, .. } = found.map_err(|error| changed(content, error))?;
@@ -119,9 +120,11 @@ mod tests {
     #[test]
     fn what_was_seen_is_not_read_again_unless_something_else_is_asked() {
         let folder = tempfile::tempdir().unwrap();
+        let large = |text: &str| format!("{text:20000}");
         for (name, bytes) in [("plain", "nothing"), ("link", "/opt/held/lib"), ("other", "see /build/x")] {
-            fs::write(folder.path().join(name), bytes).unwrap();
+            fs::write(folder.path().join(name), large(bytes)).unwrap();
         }
+        fs::write(folder.path().join("small"), "tiny").unwrap();
         let mut entries = list(folder.path(), |_| false).unwrap();
         let others = [b"/build".to_vec()];
         let needles = Needles::new(b"/opt/held", &others);
@@ -131,6 +134,7 @@ mod tests {
         assert!(before[&b"other"[..]].other && before[&b"link"[..]].places.is_some());
 
         fs::remove_file(folder.path().join("plain")).unwrap();
+        fs::remove_file(folder.path().join("small")).unwrap();
         assert_eq!(look(&entries, &needles, |_| true).unwrap(), before, "it is known");
         let wider = Needles::new(b"/opt", &others);
         assert!(matches!(look(&entries, &wider, |_| true), Err(TreeError::File(_))), "it has to be read");
@@ -138,9 +142,12 @@ mod tests {
         let link = folder.path().join("link");
         let Some(Entry::File(File { content, .. })) = entries.get(&b"link"[..]) else { panic!("it is a file") };
         let read = || std::io::copy(&mut content.open().unwrap(), &mut std::io::sink());
-        assert_eq!(read().unwrap(), 13);
-        fs::write(&link, "/opt/HELD/lib").unwrap();
+        assert_eq!(read().unwrap(), 20000);
+        fs::write(&link, large("/opt/HELD/lib")).unwrap();
         fs::File::open(&link).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         assert_eq!(read().unwrap_err().kind(), std::io::ErrorKind::InvalidData, "it was changed since");
+
+        let Some(Entry::File(File { content, .. })) = entries.get(&b"small"[..]) else { panic!("it is a file") };
+        assert_eq!(std::io::read_to_string(content.open().unwrap()).unwrap(), "tiny", "it was kept");
     }
 }

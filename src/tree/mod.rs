@@ -30,5 +30,5 @@ pub use place::{Mode, Places, Words};
 pub use placeholder::{
     MARKS, PLACEHOLDER_MAX, PLACEHOLDER_MIN, PrefixFault, is_placeholder, placeholder, prefix_fault,
 };
-pub use seen::{Seeing, Seen};
+pub use seen::{Seeing, Seen, Spare};
 pub use splice::{Edit, Splicer, Splices, with_prefix};

@@ -1,6 +1,9 @@
 //! What is known of a file on disk since somebody read it whole, so that nobody reads it again only to know it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use memchr::memmem;
 
@@ -9,6 +12,30 @@ use crate::base::Digest;
 
 /// How many bytes are kept of a file's beginning: as many as tell what it is.
 const BEGINNING: usize = 20;
+
+/// Files of up to so many bytes are kept in memory: to open them once more would take longer than to read them.
+const SMALL: u64 = 16 << 10;
+/// How many bytes of small files are kept in all, and how many fewer for each file that there is: what has to be known of
+/// a file takes memory, too.
+const ALL_SMALL: usize = 96 << 20;
+const EACH_FILE: usize = 700;
+
+/// How many bytes of small files may still be kept in memory by who reads many files.
+#[derive(Debug)]
+pub struct Spare(AtomicUsize);
+
+impl Spare {
+    /// What there is for who reads so many files.
+    pub fn beside(files: usize) -> Self {
+        Self(AtomicUsize::new(ALL_SMALL.saturating_sub(files.saturating_mul(EACH_FILE))))
+    }
+
+    /// Whether a file of `size` bytes is to be kept; then there is room for less.
+    fn take(&self, size: u64) -> bool {
+        let less = |left: usize| usize::try_from(size).ok().and_then(|size| left.checked_sub(size));
+        size <= SMALL && self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
 
 /// What one reading of a whole file has told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +46,7 @@ pub struct Seen {
     kept: usize,
     absent: Arc<[Vec<u8>]>,
     changed: Option<Changed>,
+    bytes: Option<Box<[u8]>>,
 }
 
 /// When a file was changed last, in seconds since 1970 and nanoseconds.
@@ -33,6 +61,11 @@ impl Seen {
 
     pub(super) fn changed(&self) -> Option<Changed> {
         self.changed
+    }
+
+    /// All that was read, when it was kept.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
     }
 
     /// The file's first 20 bytes; fewer when it is shorter.
@@ -57,20 +90,32 @@ pub struct Seeing {
     hasher: blake3::Hasher,
     beginning: [u8; BEGINNING],
     kept: usize,
+    bytes: Option<Vec<u8>>,
 }
 
 impl Seeing {
+    /// Begins to read a file of `size` bytes; when it is a small one, and there is memory to spare, its bytes are kept.
+    pub fn begin(size: u64, spare: &Spare) -> Self {
+        let bytes = spare.take(size).then(|| Vec::with_capacity(usize::try_from(size).unwrap_or_default()));
+        Self { bytes, ..Self::default() }
+    }
+
     /// The next bytes of the file.
     pub fn see(&mut self, piece: &[u8]) {
         let room = (BEGINNING - self.kept).min(piece.len());
         self.beginning[self.kept..self.kept + room].copy_from_slice(&piece[..room]);
         self.kept += room;
         self.hasher.update(piece);
+        if let Some(bytes) = &mut self.bytes {
+            bytes.extend_from_slice(piece);
+        }
     }
 
     /// What was seen; `absent` are texts that were searched for and do not stand in the file.
     pub fn done(self, absent: Arc<[Vec<u8>]>) -> Seen {
-        Seen { digest: self.hasher.into(), beginning: self.beginning, kept: self.kept, absent, changed: None }
+        let Self { hasher, beginning, kept, bytes } = self;
+        let bytes = bytes.map(Vec::into_boxed_slice);
+        Seen { digest: hasher.into(), beginning, kept, absent, changed: None, bytes }
     }
 }
 

@@ -11,4 +11,4 @@ pub use grow::grow;
 pub use index::{INDEX, LOCK};
 pub use outline::{Outline, outline};
 pub use read::{UnbundleRequest, Unbundled, is_bundle, unbundle};
-pub use write::{BundleRequest, Bundled, bundle};
+pub use write::{BundleRequest, bundle};

@@ -8,14 +8,13 @@ use std::{
 };
 
 use rattler_conda_types::{MatchSpec, PackageRecord, RepoDataRecord, Subdir};
-use rattler_digest::{Sha256, digest::Digest as _};
 use serde_json::{Value, json};
 
 use super::index::{FORMAT, INDEX, Index, LOCK, Package};
 use crate::{
-    archive::{self, EPOCH, FileMeta, Format, Options, Output, Sink, SinkError},
-    base::{Cancel, Digest, FsError, Scratch, fs},
-    conda,
+    archive::{self, EPOCH, FileMeta, Format, Options, Shown, Sink, SinkError},
+    base::{Cancel, FsError, Scratch, fs},
+    conda::{self, Summing, Sums},
     image::ImageError,
 };
 
@@ -44,22 +43,11 @@ pub struct BundleRequest<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// A written bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundled {
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// The SHA-256 of the file in hexadecimal digits.
-    pub sha256: String,
-    /// The blake3 digest of the file.
-    pub digest: Digest,
-}
-
-/// Writes a bundle, whole or not at all, and for a file its checksum beside it. Gives nothing of a folder.
+/// Writes a bundle, whole or not at all, and for a file its checksum beside it. Gives the sums of a file, and nothing of a folder.
 ///
 /// # Errors
 /// When a package or the bundle cannot be read or written, or two packages have the same name.
-pub fn bundle(request: &BundleRequest<'_>) -> Result<Option<Bundled>, ImageError> {
+pub fn bundle(request: &BundleRequest<'_>) -> Result<Option<Sums>, ImageError> {
     let scratch = Scratch::beside(request.goal)?;
     let beside = scratch.path().join(request.goal.file_name().unwrap_or_default());
     let fail = |source| FsError::new("write", request.goal, source);
@@ -73,23 +61,18 @@ pub fn bundle(request: &BundleRequest<'_>) -> Result<Option<Bundled>, ImageError
         fs::rename(&beside, request.goal)?;
         return Ok(None);
     }
-    let mut out = Hashed {
-        inner: File::create(&beside).map_err(fail)?,
-        bytes: 0,
-        sha256: Sha256::new(),
-        blake3: blake3::Hasher::new(),
-    };
+    let mut summing = Summing::default();
+    let mut out = Shown::new(File::create(&beside).map_err(fail)?, |bytes| summing.update(bytes));
     let options = Options { level: None, threads: 1 };
     fill(request, archive::create(Format::Tar, options, &mut out).map_err(sink_fault)?)?;
-    out.inner.sync_all().map_err(fail)?;
-    let sha256 = hex::encode(out.sha256.finalize());
+    out.inner().sync_all().map_err(fail)?;
+    let sums = summing.finish();
     let checksum = request.goal.with_added_extension("sha256");
     // At no moment may an old checksum stand beside the new file.
     fs::remove_file(&checksum)?;
     fs::rename(&beside, request.goal)?;
-    let name = request.goal.file_name().unwrap_or_default().to_string_lossy();
-    fs::write_atomic(&checksum, format!("{sha256}  {name}\n").as_bytes())?;
-    Ok(Some(Bundled { bytes: out.bytes, sha256, digest: out.blake3.into() }))
+    fs::write_atomic(&checksum, &conda::checksum_line(request.goal, &sums.sha256))?;
+    Ok(Some(sums))
 }
 
 fn fill(request: &BundleRequest<'_>, mut sink: Box<dyn Sink + '_>) -> Result<(), ImageError> {
@@ -208,32 +191,4 @@ fn explicit(request: &BundleRequest<'_>, packages: &Packages<'_>) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A file whose bytes are counted and hashed.
-struct Hashed {
-    inner: File,
-    bytes: u64,
-    sha256: Sha256,
-    blake3: blake3::Hasher,
-}
-
-impl io::Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes += written as u64;
-        self.sha256.update(&bytes[..written]);
-        self.blake3.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl Output for Hashed {
-    fn overwrite_start(&mut self, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }

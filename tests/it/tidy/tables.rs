@@ -68,10 +68,7 @@ pub(super) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rattler_build_variant_config", &["recipe/"]),
     ("rattler_cache", &["build/", "pkgcache.rs", "solve/"]),
     ("rattler_conda_types", ANY),
-    (
-        "rattler_digest",
-        &["adopt/", "backup/", "channel/", "conda/", "fetch/", "image/", "install/", "pack/", "pkgcache.rs"],
-    ),
+    ("rattler_digest", &["adopt/", "backup/", "channel/", "conda/", "fetch/", "image/", "install/", "pkgcache.rs"]),
     ("rattler_index", &["channel/"]),
     ("rattler_lock", &["lock/"]),
     ("rattler_networking", &["http.rs", "pkgcache.rs"]),
