@@ -122,7 +122,7 @@ pub(super) enum UsageError {
     #[diagnostic(code(envbuild::cli::exists), help("name another file with -o, or replace it with --force"))]
     Exists(PathBuf),
     /// Something would be written into the environment that is read.
-    #[error("`{}` would lie in what is read for it", .0.display())]
+    #[error("`{}` would lie in the environment itself", .0.display())]
     #[diagnostic(code(envbuild::cli::inside), help("name a place outside of it"))]
     Inside(PathBuf),
     /// Something would be written where only this program itself keeps things.

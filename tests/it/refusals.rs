@@ -112,7 +112,7 @@ fn only_what_is_of_the_same_kind_is_replaced() {
         room.pack(&goal(folder), &[options, &["--force"]].concat()).success();
         assert!(before == contents_below(Path::new(&goal(folder))), "{folder}");
         room.run(&["unpack", &goal(folder), "-p", &goal(&format!("{folder}from"))])
-            .refused(2, &["would lie in what is read"]);
+            .refused(2, &["would lie in the environment itself"]);
     }
     room.pack(&goal("new/"), &["--force"]).refused(2, &["packed alike"]);
 }
