@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::ffi::OsStrExt as _,
     path::Path,
+    sync::Arc,
 };
 
 use rattler_conda_types::{PrefixRecord, Subdir, package::FileMode};
@@ -237,13 +238,15 @@ fn read_all(
     if cancel.is_cancelled() {
         return Err(vec![AdoptError::Stopped]);
     }
-    let (mut reads, mut problems) = (BTreeMap::new(), BTreeMap::new());
-    for (name, read) in all {
-        match read {
-            Ok(read) => drop(reads.insert(name, read)),
-            Err(problem) => drop(problems.insert(name, problem)),
+    let mut problems = BTreeMap::new();
+    let good = |(name, read): (Vec<u8>, Result<Read, AdoptError>)| match read {
+        Ok(read) => Some((name, read)),
+        Err(problem) => {
+            problems.insert(name, problem);
+            None
         }
-    }
+    };
+    let reads = all.into_iter().filter_map(good).collect();
     if problems.is_empty() { Ok(reads) } else { Err(problems.into_values().collect()) }
 }
 
@@ -261,12 +264,12 @@ fn read(
     };
     if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
         // Python corrects the path inside when it imports the module, and writes the file again when it is old.
-        let scan =
-            Scan { seen: Some(scanner.glance(&mut reader, size).map_err(fault)?.by(&reader)), ..Scan::default() };
+        let seen = scanner.glance(&mut reader, size).map_err(fault)?.by(&reader);
+        let scan = Scan { seen: Some(Arc::new(seen)), ..Scan::default() };
         return Ok(Read { scan, fix: Fix::None, states: vec![State::Same; claims.len()] });
     }
-    let mut scan = scanner.scan(&mut reader, size).map_err(fault)?;
-    scan.seen = scan.seen.map(|it| it.by(&reader));
+    let (mut scan, seen) = scanner.scan(&mut reader, size).map_err(fault)?;
+    scan.seen = Some(Arc::new(seen.by(&reader)));
     let looked = Looked { content, scan: &scan, spellings };
     let judged = claims.iter().map(|it| looked.judge(Some(it))).collect::<Result<Vec<_>, _>>()?;
     let states = judged.iter().map(|(state, _)| *state).collect();

@@ -22,10 +22,10 @@ pub(super) struct Scan {
     pub(super) nul: bool,
     /// The strings that hold the prefix. A file without NUL bytes is one string.
     pub(super) strings: Vec<Text>,
-    /// The beginning of a file that begins with `#!`, otherwise of every file as much as tells what it is.
+    /// The beginning of a script, an ELF file or an archive of object files.
     pub(super) beginning: Vec<u8>,
     /// What others may want to know of the file as it is.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<Arc<Seen>>,
 }
 
 /// A string that ends with a NUL byte or with the file.
@@ -54,6 +54,8 @@ const PIECE: usize = 256 * 1024;
 /// How much is kept of the beginning of a script, and of other files.
 const LINE: usize = 2048;
 const HEAD: usize = 20;
+/// What files begin with whose beginning matters.
+const KINDS: [&[u8]; 3] = [b"#!", b"\x7fELF", b"!<arch>\n"];
 /// As long as the longest mark at least.
 const MARK: usize = 32;
 
@@ -82,7 +84,7 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn scan(&self, reader: impl Read, size: u64) -> io::Result<Scan> {
+    pub(super) fn scan(&self, reader: impl Read, size: u64) -> io::Result<(Scan, Seen)> {
         let margin = BEFORE + self.longest.max(MARK) + AFTER;
         let seeing = Seeing::begin(size, &self.spare);
         with_buffer(PIECE + margin, |buffer| self.scan_with(buffer, reader, seeing))
@@ -119,7 +121,7 @@ impl<'a> Scanner<'a> {
         seeing.done(if marked { [].into() } else { Arc::clone(&self.absent) })
     }
 
-    fn scan_with(&self, buffer: &mut [u8], mut reader: impl Read, mut seeing: Seeing) -> io::Result<Scan> {
+    fn scan_with(&self, buffer: &mut [u8], mut reader: impl Read, mut seeing: Seeing) -> io::Result<(Scan, Seen)> {
         let mut scan = Scan::default();
         let mut sha256 = Sha256::new();
         let mut strings = Strings::default();
@@ -158,9 +160,11 @@ impl<'a> Scanner<'a> {
             if read == 0 {
                 scan.sha256 = sha256.finalize();
                 scan.nul = strings.nul;
-                scan.seen = Some(self.seen(seeing, marked));
                 scan.strings = strings.finish(base + filled as u64);
-                return Ok(scan);
+                if !KINDS.iter().any(|kind| scan.beginning.starts_with(kind)) {
+                    scan.beginning = Vec::new();
+                }
+                return Ok((scan, self.seen(seeing, marked)));
             }
             let keep = (filled - searched.min(filled) + BEFORE).min(filled);
             buffer.copy_within(filled - keep..filled, 0);
@@ -267,7 +271,7 @@ mod tests {
     fn strings_are_found_with_their_room() {
         let two = spellings(&["/home/me/e", "/opt/e"]);
         let bytes = b"\x7fELF\0/opt/e/lib:/home/me/e/x\0\0\0\0y\0/opt/e2\0z/opt/e";
-        let scan = Scanner::new(&two, 1).scan(&bytes[..], bytes.len() as u64).unwrap();
+        let scan = Scanner::new(&two, 1).scan(&bytes[..], bytes.len() as u64).unwrap().0;
         assert!(scan.nul && scan.beginning.starts_with(b"\x7fELF"));
         let found: Vec<_> = scan.strings.iter().map(|it| (it.hits.len(), it.end, it.zeros)).collect();
         assert_eq!(found, [(2, 28, 4), (1, 41, 1), (1, 49, 0)]);
@@ -300,10 +304,10 @@ mod tests {
             bytes.resize(bytes.len() + PIECE, 0);
             bytes.extend_from_slice(b"/opt/e.x");
             let whole = scanner.scan(&bytes[..], bytes.len() as u64).unwrap();
-            let found: Vec<_> = whole.strings.iter().map(|it| (it.hits[0].at, it.end, it.zeros)).collect();
+            let found: Vec<_> = whole.0.strings.iter().map(|it| (it.hits[0].at, it.end, it.zeros)).collect();
             let (end, last) = (at as u64 + 19, at as u64 + 22 + PIECE as u64);
             assert_eq!(found, [(at as u64, end, PIECE as u64 + 3), (last, last + 8, 0)]);
-            assert!(!whole.strings[1].hits[0].whole);
+            assert!(!whole.0.strings[1].hits[0].whole);
             for step in [1, 7, 1000] {
                 if step > 1 || at < PIECE {
                     assert_eq!(

@@ -74,9 +74,9 @@ impl Content {
     }
 
     /// Notes what was found out about the file on disk from which the bytes come.
-    pub fn note(&mut self, what: Seen) {
+    pub fn note(&mut self, what: Arc<Seen>) {
         match self {
-            Self::Disk { seen, .. } => *seen = Some(Arc::new(what)),
+            Self::Disk { seen, .. } => *seen = Some(what),
             Self::Spliced { inner, .. } => inner.note(what),
             Self::Made(_) => {}
         }

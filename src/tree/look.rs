@@ -46,7 +46,8 @@ pub fn look(
     };
     selected.sort_by_key(|(_, entry)| std::cmp::Reverse(size(entry)));
     let one = |(name, entry): (&Vec<u8>, &Entry)| Ok((name.clone(), look_at(entry, needles)?));
-    selected.into_par_iter().with_max_len(8).map(one).collect()
+    let all: Result<Vec<_>, TreeError> = selected.into_par_iter().with_max_len(8).map(one).collect();
+    Ok(all?.into_iter().collect())
 }
 
 /// Reads the files on disk whose prefix stays as it is, in parallel, and notes what is seen in them.
@@ -71,7 +72,7 @@ pub fn see(entries: &mut Entries, needles: &Needles<'_>) -> Result<(), TreeError
         let Found { places, other, .. } = found.map_err(|error| changed(content, error))?;
         let absent = if places.is_none() && !other { Arc::clone(&texts) } else { [].into() };
         let seen = seeing.done(absent).by(&reader);
-        content.note(seen);
+        content.note(Arc::new(seen));
         Ok(())
     })
 }
