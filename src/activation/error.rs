@@ -26,7 +26,7 @@ pub enum LintError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::activation::file))]
+    #[diagnostic(code(envbuild::activation::file), forward(0))]
     File(#[from] FsError),
 }
 

@@ -2,14 +2,19 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Display,
     fs::DirEntry,
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Once,
 };
 
+use rustix::fs::Access;
+
+use super::lock;
+
 /// A file operation that failed: what was tried, on which path, and why not.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[diagnostic(code(envbuild::file))]
+#[derive(Debug, thiserror::Error)]
 #[error("could not {verb} `{}`: {why}", path.display())]
 pub struct FsError {
     verb: &'static str,
@@ -37,6 +42,31 @@ impl FsError {
     /// The kind of the operating system's error.
     pub fn kind(&self) -> io::ErrorKind {
         self.why.kind()
+    }
+}
+
+impl miette::Diagnostic for FsError {
+    fn code(&self) -> Option<Box<dyn Display + '_>> {
+        Some(Box::new("envbuild::file"))
+    }
+
+    /// What to do about what many meet; what the operating system says otherwise has no remedy that is known here.
+    fn help(&self) -> Option<Box<dyn Display + '_>> {
+        let only_looks = ["read", "look", "list", "find", "open", "follow", "resolve", "run"];
+        let help = match self.kind() {
+            io::ErrorKind::PermissionDenied if only_looks.iter().any(|it| self.verb.starts_with(it)) => {
+                "you may not read it: become somebody who may, or ask its owner"
+            }
+            io::ErrorKind::PermissionDenied => "you may not write there: choose another place, or ask its owner",
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "nothing can be written there, for that file system is read-only: choose a place on another one"
+            }
+            io::ErrorKind::StorageFull => "its disk is full: make room there, or choose a place on another one",
+            io::ErrorKind::QuotaExceeded => "your quota there is used up: delete something, or choose another place",
+            io::ErrorKind::NotADirectory => "what stands where a folder has to be is none: choose another place",
+            _ => return None,
+        };
+        Some(Box::new(help))
     }
 }
 
@@ -83,6 +113,22 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
 pub fn require_folder_of(path: &Path) -> Result<(), FsError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     folder.read_dir().map(drop).map_err(|source| FsError::new("find", folder, source))
+}
+
+/// Makes sure that something can be written at a path, before anybody works for it: that the nearest folder above it can be
+/// written to. What the folder's disk has room for is another question.
+///
+/// # Errors
+/// When it is no folder, or cannot be written to.
+pub fn require_writable(goal: &Path) -> Result<(), FsError> {
+    let there = goal.ancestors().skip(1).find(|it| it.symlink_metadata().is_ok());
+    let folder = there.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let writable = if folder.is_dir() {
+        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    };
+    writable.map_err(|source| FsError::new("write into", folder, source))
 }
 
 /// Writes a file beside its place, syncs it and renames it, so that a reader sees the old content or the new one. The
@@ -135,12 +181,20 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     write().map_err(|source| FsError::new("write", path, source))
 }
 
-/// The prefix of every temporary file and folder that this program makes, so that a sweep knows its own.
+/// The prefix of every temporary file and folder that this program makes, so that a sweep knows its own. What follows says
+/// which process has made it.
 pub const TEMPORARY: &str = ".envbuild-tmp-";
+
+fn temporary() -> String {
+    format!("{TEMPORARY}{}-", lock::signature())
+}
 
 fn new_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
-    tempfile::Builder::new().prefix(TEMPORARY).permissions(std::fs::Permissions::from_mode(0o644)).tempfile_in(folder)
+    tempfile::Builder::new()
+        .prefix(&temporary())
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(folder)
 }
 
 /// Gives a file that is written its name. The rename goes through libc, where the tests can stand in its way; the
@@ -256,6 +310,17 @@ pub fn sweep(folder: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
+/// Removes from a folder, in which others may work, what programs have left there that were killed on this machine since it was
+/// started. What cannot be removed stays.
+pub fn sweep_dead(folder: &Path) {
+    for path in leftovers(folder).unwrap_or_default() {
+        let name = path.file_name().and_then(OsStr::to_str).and_then(|it| it.strip_prefix(TEMPORARY));
+        if name.is_some_and(lock::has_ended) {
+            drop(remove(&path));
+        }
+    }
+}
+
 /// From now on the libraries of this process make their temporary files in this folder, not where the system has them: what
 /// a killed program leaves there is swept away with the folder, which the caller makes before it is needed. Only the
 /// first call counts.
@@ -269,12 +334,26 @@ pub fn temporary_files_in(folder: &Path) {
 pub struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    /// A fresh folder where the temporary files of this process are.
+    /// A fresh folder where the temporary files of this process are. The first one takes the place of what dead ones have left.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn new() -> Result<Self, FsError> {
-        Self::inside(&tempfile::env::temp_dir())
+        static SWEPT: Once = Once::new();
+        let folder = tempfile::env::temp_dir();
+        SWEPT.call_once(|| sweep_dead(&folder));
+        Self::inside(&folder)
+    }
+
+    /// A fresh folder beside the place where something is to be, which may be anybody's: what others have left there whom
+    /// somebody killed goes first.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn beside(goal: &Path) -> Result<Self, FsError> {
+        let folder = goal.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sweep_dead(folder);
+        Self::inside(folder)
     }
 
     /// A fresh folder inside `parent`, which is made when it is not there.
@@ -284,7 +363,7 @@ impl Scratch {
     pub fn inside(parent: &Path) -> Result<Self, FsError> {
         create_dir_all(parent)?;
         tempfile::Builder::new()
-            .prefix(TEMPORARY)
+            .prefix(&temporary())
             .tempdir_in(parent)
             .map(Self)
             .map_err(|source| FsError::new("make a temporary folder in", parent, source))

@@ -221,7 +221,7 @@ pub enum BuildError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::build::file))]
+    #[diagnostic(code(envbuild::build::file), forward(0))]
     File(#[from] FsError),
 }
 

@@ -27,13 +27,13 @@ pub(super) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// Work in DIR instead of the current folder; project.toml is looked for there and above
-    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, display_order = 1000)]
     pub(super) directory: Option<PathBuf>,
     /// Say only what went wrong
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 1001)]
     pub(super) quiet: bool,
-    /// Name the nodes that are fresh, too
-    #[arg(short, long, global = true)]
+    /// Say more: name the nodes that are fresh, and everything where else only a few are named
+    #[arg(short, long, global = true, display_order = 1002)]
     pub(super) verbose: bool,
 }
 
@@ -333,9 +333,15 @@ pub(super) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["archive", "relocate", "verify"]))]
+#[command(
+    group = clap::ArgGroup::new("what").required(true).args(["archive", "relocate", "verify"]),
+    override_usage = "envbuild unpack [OPTIONS] <ARCHIVE> --prefix <PREFIX>\n       \
+                      envbuild unpack [OPTIONS] --relocate <PREFIX>\n       \
+                      envbuild unpack [OPTIONS] --verify <PREFIX>"
+)]
 pub(super) struct UnpackArgs {
-    /// The archive, or an update for the environment that is there
+    /// The archive, whatever its name ends in: a file or folder of `envbuild pack`, a bundle, the first of several parts, or
+    /// an update for the environment that is there
     #[arg(value_name = "ARCHIVE", requires = "prefix")]
     pub(super) archive: Option<PathBuf>,
     /// Where to: a folder that does not exist yet, or is empty; for an update, the environment
@@ -353,7 +359,7 @@ pub(super) struct UnpackArgs {
     /// Write N files at once (default: one for each processor)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) jobs: Option<u32>,
-    /// How --relocate and --verify answer
+    /// How to say what was done or found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 }

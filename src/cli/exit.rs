@@ -1,6 +1,6 @@
 //! Exit statuses. They are few, and the book lists them.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use crate::{
     adopt::AdoptErrors, base::LockError, channel::ChannelError, exec::ExecError, host::HostErrors,
@@ -82,6 +82,17 @@ pub(super) fn of_error(error: &miette::Report) -> Exit {
         return Exit::Project;
     }
     Exit::Failure
+}
+
+/// Tells that something was stopped by whoever uses the program, which is no failure: everything is whole, at the goal too.
+pub(super) fn unless_stopped(done: miette::Result<Exit>, goal: Option<&Path>) -> miette::Result<Exit> {
+    match done {
+        Err(error) if of_error(&error) == Exit::Stopped => {
+            super::ui::stopped(goal);
+            Ok(Exit::Stopped)
+        }
+        done => done,
+    }
 }
 
 /// Ends the process now, on a second Ctrl-C. What is on disk is whole at any moment, so nothing has to be tidied up.

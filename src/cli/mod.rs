@@ -6,6 +6,7 @@ mod args;
 mod clock;
 mod command;
 mod exit;
+mod kinds;
 mod outside;
 mod pack_args;
 mod patterns;

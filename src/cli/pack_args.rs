@@ -7,7 +7,12 @@ use clap::{ArgGroup, Args};
 use super::{args::RunArgs, patterns::Patterns, values};
 
 #[derive(Debug, Clone, Args)]
-#[command(group = ArgGroup::new("one").args(["prefix", "output", "since"]).multiple(true))]
+#[command(
+    group = ArgGroup::new("one").args(["prefix", "output", "since"]).multiple(true),
+    override_usage = "envbuild pack [OPTIONS] [NAME|VAR=VALUE]...\n       \
+                      envbuild pack [OPTIONS] <NAME> --output <FILE> | --since <OLD>\n       \
+                      envbuild pack [OPTIONS] --prefix <PREFIX>"
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct PackArgs {
     #[command(flatten)]
@@ -15,13 +20,14 @@ pub(super) struct PackArgs {
     /// Pack the conda environment in this folder, whoever made it, instead of environments of the project
     #[arg(short, long, value_name = "PREFIX", conflicts_with = "words")]
     pub(super) prefix: Option<PathBuf>,
-    /// The archive to write, of PREFIX or of one environment of the project; its name's ending says its format
+    /// The archive to write, of PREFIX or of one environment of the project; its ending says its format: .tar.zst, .tar.gz,
+    /// .tar.bz2, .tar.xz or .tar, as .tgz too; .zip, .squashfs, .sh, .bundle; or `/` for a folder
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Make an update: only what this archive, or environment that was unpacked, does not have
     #[arg(long, value_name = "OLD")]
     pub(super) since: Option<PathBuf>,
-    /// Replace the archive if it is there
+    /// Replace the archive if it is there: a file by a file, a packed folder by a folder
     #[arg(long, requires = "one")]
     pub(super) force: bool,
     /// Compress at this level (default: 7 for tar.zst and sh, the usual one for others)

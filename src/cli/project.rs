@@ -46,6 +46,49 @@ pub(super) enum UsageError {
         help("name an environment of the project, the folder of an installed one, or an archive in dist/")
     )]
     NoEnvironment(PathBuf),
+    /// A path that leads nowhere.
+    #[error("there is nothing at `{}`", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::nothing_there),
+        help("a relative path is taken from the current folder, or from that of -C")
+    )]
+    NothingThere(PathBuf),
+    /// An archive where a folder is taken.
+    #[error("`{}` is an archive, and `{command}` takes the folder of {wanted}", path.display())]
+    #[diagnostic(
+        code(envbuild::cli::an_archive),
+        help("`envbuild unpack ARCHIVE -p PREFIX` makes an environment of an archive")
+    )]
+    AnArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The command that cannot use it.
+        command: &'static str,
+        /// What it can use.
+        wanted: &'static str,
+    },
+    /// Any other file where a folder is taken.
+    #[error("`{}` is a file, and `{command}` takes the folder of {wanted}", path.display())]
+    #[diagnostic(code(envbuild::cli::a_file), help("name the folder itself"))]
+    AFile {
+        /// The file.
+        path: PathBuf,
+        /// The command that cannot use it.
+        command: &'static str,
+        /// What it can use.
+        wanted: &'static str,
+    },
+    /// A folder where the name of an environment is taken.
+    #[error("`{}` is the folder of an environment, and no environment of the project", .0.display())]
+    #[diagnostic(code(envbuild::cli::a_prefix), help("to pack what lies in a folder, name it with -p"))]
+    APrefix(PathBuf),
+    /// An environment of which nothing says what is in it.
+    #[error("`{}` was installed and not unpacked, so it has no digests that an update could be made since", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::since_installed),
+        help("name the archive that was made of it and sent, or an environment that was unpacked from that")
+    )]
+    SinceInstalled(PathBuf),
     /// An archive that holds a part of an environment.
     #[error("`{}` is an update: it holds only what another environment does not have", .0.display())]
     #[diagnostic(
@@ -85,6 +128,38 @@ pub(super) enum UsageError {
     #[error("`{}` would lie in the environment itself", .0.display())]
     #[diagnostic(code(envbuild::cli::inside), help("name a place outside of it"))]
     Inside(PathBuf),
+    /// Something would be written where only this program itself keeps things.
+    #[error("`{}` would lie in `{}`, {what}", goal.display(), folder.display())]
+    #[diagnostic(code(envbuild::cli::ours), help("name a place outside of it"))]
+    Ours {
+        /// What was to be written.
+        goal: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+        /// What that folder is.
+        what: &'static str,
+    },
+    /// A folder is where a file is to be written, or the other way round.
+    #[error("`{}` is {found}, and {wanted} is to be written there", path.display())]
+    #[diagnostic(
+        code(envbuild::cli::other_kind),
+        help("name another place with -o, or remove it: --force replaces only what is of the same kind")
+    )]
+    OtherKind {
+        /// What is there.
+        path: PathBuf,
+        /// Its kind.
+        found: &'static str,
+        /// The other kind.
+        wanted: &'static str,
+    },
+    /// A folder is to be written where somebody's folder is.
+    #[error("`{}` is there already and holds something else than what is to be packed into it", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::not_ours),
+        help("name a folder that does not exist yet, or is empty: --force replaces only one that was packed alike")
+    )]
+    NotOurs(PathBuf),
     /// A squashfs image without the place where it is mounted.
     #[error("a squashfs image is mounted, not unpacked, and nothing says where")]
     #[diagnostic(code(envbuild::cli::mounted), help("say where with --dest-prefix: its files name this path"))]
@@ -107,13 +182,20 @@ pub(super) enum UsageError {
     )]
     OfOne(&'static str),
     /// The archive that an update builds on is the one to be written.
-    #[error("'--output {}' is what '--since' names, and the update could be applied to nothing then", .0.display())]
-    #[diagnostic(code(envbuild::cli::since_itself), help("choose another name for the update"))]
+    #[error("the update would be written over `{}`, which '--since' names, and be of no use then", .0.display())]
+    #[diagnostic(code(envbuild::cli::since_itself), help("choose another name for the update with -o"))]
     SinceItself(PathBuf),
     /// Where a folder is to be written, somebody works.
     #[error("`{}` is an environment that is in use, and no folder that was packed", .0.display())]
     #[diagnostic(code(envbuild::cli::in_use), help("choose another place; to renew an environment, unpack an update"))]
     InUse(PathBuf),
+    /// An update of packages.
+    #[error("`{}` is a bundle: it holds packages, and an update is made since a tree of files", .0.display())]
+    #[diagnostic(
+        code(envbuild::cli::since_bundle),
+        help("name an archive in another format, or an environment that was unpacked from the bundle")
+    )]
+    SinceBundle(PathBuf),
     /// An option that bundles have no use for.
     #[error("a bundle holds the packages as they are, so {0} does not go with it")]
     #[diagnostic(code(envbuild::cli::not_for_bundles), help("leave it out, or choose another format"))]

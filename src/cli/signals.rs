@@ -12,8 +12,23 @@ use crate::{
     exec::{Children, end_all},
 };
 
-/// Listens for the rest of the process's life. `tidy` gives the terminal back when the process is ended at once.
+/// Listens for the rest of the process's life. `tidy` gives the terminal back when the process is ended at once. Whoever looks at
+/// `cancel` ends the children.
 pub(super) fn watch(cancel: Cancel, children: Children, tidy: impl Fn() + Send + 'static) {
+    listen(cancel, children, |_| {}, tidy);
+}
+
+/// The same for work that waits for its children and looks at nothing meanwhile: they are asked to end, too.
+pub(super) fn watch_children(cancel: Cancel, children: Children) {
+    listen(cancel, children, Children::end, || {});
+}
+
+fn listen(
+    cancel: Cancel,
+    children: Children,
+    end: impl Fn(&Children) + Send + 'static,
+    tidy: impl Fn() + Send + 'static,
+) {
     let Ok(mut signals) = Signals::new(heeded()) else { return };
     thread::spawn(move || {
         for _ in signals.forever() {
@@ -23,6 +38,7 @@ pub(super) fn watch(cancel: Cancel, children: Children, tidy: impl Fn() + Send +
                 super::exit::at_once();
             }
             cancel.cancel();
+            end(&children);
         }
     });
 }

@@ -20,6 +20,6 @@ pub enum CondaError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::conda::file))]
+    #[diagnostic(code(envbuild::conda::file), forward(0))]
     File(#[from] FsError),
 }

@@ -47,7 +47,7 @@ pub enum ElfError {
     Usage(String),
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::elf::file))]
+    #[diagnostic(code(envbuild::elf::file), forward(0))]
     File(#[from] FsError),
 }
 

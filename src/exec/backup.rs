@@ -20,7 +20,7 @@ use crate::{
     adopt::{self, AdoptOptions, Adopted, Editables},
     archive,
     backup::{self, BackupError, Drill, System, TestRun},
-    base::{FsError, Progress, Scratch, fs},
+    base::{FsError, Scratch, fs},
     conda::without_secrets,
     export::{self, Contents, Format},
     install, lock,
@@ -69,9 +69,8 @@ pub fn backup(means: &Means<'_>, request: &BackupRequest<'_>) -> Result<Saved, E
     if fs::list(folder).map_or_else(|_| folder.symlink_metadata().is_ok(), |entries| !entries.is_empty()) {
         return Err(BackupError::Occupied(folder.to_owned()).into());
     }
-    let parent = folder.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(parent)?;
-    let scratch = Scratch::inside(parent)?;
+    fs::require_writable(folder)?;
+    let scratch = Scratch::beside(folder)?;
     let inside = scratch.path().join(INSIDE);
     fs::create_dir_all(&inside)?;
 
@@ -176,7 +175,7 @@ fn pack(
         name: given.as_deref(),
         platform: &platform,
         variables: &variables,
-        progress: Progress::none(),
+        progress: means.progress,
         cancel: means.cancel,
     })?;
     drop(packed);

@@ -179,7 +179,7 @@ fn unbundle_at(request: &UnbundleRequest<'_>, outline: &Outline, prefix: &Path) 
     // Files are extracted, and put into their places.
     let meter = Meter::new(progress, outline.packed.saturating_add(outline.holds.bytes));
     let rt = Rt::new().map_err(|error| FsError::new("start threads for", prefix, error))?;
-    let beside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
+    let beside = Scratch::beside(prefix)?;
     let stopped = |error: ImageError| if cancel.is_cancelled() { ExecError::Cancelled } else { error.into() };
     let kept = cache.filter(|it| it.is_dir()).map(|it| it.join("bytecode"));
     let mut unbundled = image::unbundle(

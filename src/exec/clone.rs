@@ -42,6 +42,7 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
     if fs::list(to).map_or_else(|_| to.symlink_metadata().is_ok(), |entries| !entries.is_empty()) {
         return Err(backup::BackupError::Occupied(to.to_owned()).into());
     }
+    fs::require_writable(to)?;
     // What was compiled in the prefix has no more room than for its own path.
     let fits = to.as_os_str().len() <= from.as_os_str().len();
     let options = AdoptOptions {
@@ -76,9 +77,7 @@ pub fn clone(means: &Means<'_>, from: &Path, to: &Path, sharing: Sharing) -> Res
         backup::renew(&mut adopted.entries, &replaced)?;
     }
     adopted.entries.extend(more.entries);
-    let parent = to.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(parent)?;
-    let scratch = Scratch::inside(parent)?;
+    let scratch = Scratch::beside(to)?;
     // The scratch folder is private; the environment is not.
     let inside = scratch.path().join("prefix");
     let copied = backup::copy(&CopyRequest {
@@ -116,7 +115,7 @@ fn transplanted(
     let tree = match unpack::transplant(&VerifyRequest { prefix: from, threads, progress, cancel }, to) {
         Ok(tree) => tree,
         // A later format, or half of the lists: the files are there all the same.
-        Err(error @ (UnpackError::NotAnArchive { .. } | UnpackError::Format { .. } | UnpackError::NotDeployed(_))) => {
+        Err(error @ (UnpackError::Lists { .. } | UnpackError::Format { .. } | UnpackError::NotDeployed(_))) => {
             warnings.push(format!("`{}` stays behind: {}", tree::FOLDER, super::tell(&error)));
             None
         }

@@ -184,7 +184,7 @@ pub enum ExecError {
     Cancelled,
     /// A file.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::exec::file))]
+    #[diagnostic(code(envbuild::exec::file), forward(0))]
     File(#[from] FsError),
     /// The state folder.
     #[error(transparent)]
@@ -290,11 +290,18 @@ pub enum ExecError {
         /// What it said.
         why: String,
     },
+    /// An update would be written over what it builds on.
+    #[error("the update would be written over `{}`, which it is made since, and be of no use then", .0.display())]
+    #[diagnostic(code(envbuild::exec::since_itself), help("choose another name for the update with -o"))]
+    SinceItself(PathBuf),
     /// A backup that no way brings back.
     #[error("`{}` cannot be restored here\n{}", folder.display(), .refused.iter().chain(.differences).map(String::as_str).collect::<Vec<_>>().join("\n"))]
     #[diagnostic(
         code(envbuild::exec::no_way),
-        help("restore it on a machine like the one that it was made on, or where its channels can be reached")
+        help(
+            "restore it on a machine like the one that it was made on, or where its channels can be reached; without --by \
+             every way is tried"
+        )
     )]
     NoWay {
         /// The backup.

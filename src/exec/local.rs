@@ -3,13 +3,9 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Sender},
-    time::Duration,
 };
 
 use super::{Context, ExecError, Executor, Job, Message, family, perform};
-
-/// How long a script may take to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs jobs on threads of this process, which start processes for what is long.
 #[derive(Debug)]
@@ -56,13 +52,6 @@ impl Executor for Local {
 
     fn cancel(&mut self) {
         self.context.cancel.cancel();
-        let children = self.context.children.clone();
-        children.terminate();
-        let later = move || {
-            std::thread::sleep(PATIENCE);
-            children.kill();
-        };
-        // Without the thread, a script that will not end is ended by a second Ctrl-C.
-        drop(std::thread::Builder::new().name("ending".to_owned()).spawn(later));
+        self.context.children.end();
     }
 }

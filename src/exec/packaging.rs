@@ -19,7 +19,7 @@ use crate::{
     base::{Digest, Progress, fs, within},
     conda::Sums,
     image::{self, Image, ImageRequest},
-    pack::{self, PackRequest, Piece},
+    pack::{self, PackError, PackRequest, Piece},
     store::Output,
     tree::{Digests, FILES, FOLDER},
     workspace::Environment,
@@ -35,6 +35,7 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         format,
         archive: Some(&archive),
         since: None,
+        kept: None,
         dest_prefix: None,
         arcroot: "",
         split: None,
@@ -50,6 +51,10 @@ pub(super) fn pack(context: &Context, job: &Job) -> Result<Output, ExecError> {
         && [FOLDER, image::LOCK].iter().any(|it| archive.join(it).exists())
     {
         fs::remove_dir_all(&archive)?;
+    }
+    // Whoever put it there: a folder is not replaced by a file, nor the other way round.
+    if archive.symlink_metadata().is_ok_and(|it| it.is_dir() != format.is_folder()) {
+        return Err(PackError::Occupied(archive).into());
     }
     let piece = archived(context, environment, &request)?.pieces.into_iter().next();
     let file = archive.strip_prefix(&context.workspace.root).unwrap_or(&archive).to_owned();
@@ -87,6 +92,11 @@ impl PackAs {
         }
     }
 
+    /// Whether it is a folder and no file.
+    fn is_folder(self) -> bool {
+        matches!(self, Self::Archive(Format::Folder) | Self::Bundle { folder: true })
+    }
+
     /// The format that a file's name promises by its ending, or a folder's by its slash.
     pub fn of_path(path: &Path) -> Option<Self> {
         let folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -110,6 +120,8 @@ pub struct ArchiveRequest<'a> {
     pub archive: Option<&'a Path>,
     /// The tree for which it is an update.
     pub since: Option<&'a Digests>,
+    /// What that tree is read from, which is not written over.
+    pub kept: Option<&'a Path>,
     /// The path at which it is to be used; without it that of the manifest.
     pub dest_prefix: Option<&'a str>,
     /// The folder in the archive in which the environment stands; empty for none.
@@ -257,6 +269,10 @@ impl Files {
                 context.workspace.root.join("dist").join(name)
             }
         };
+        let is_kept = |kept: &Path| kept.canonicalize().is_ok_and(|it| archive.canonicalize().is_ok_and(|to| to == it));
+        if extra.kept.is_some_and(is_kept) {
+            return Err(ExecError::SinceItself(archive));
+        }
         if extra.archive.is_none() {
             fs::create_dir_all(&context.workspace.root.join("dist"))?;
         }

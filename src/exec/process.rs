@@ -7,12 +7,17 @@ use std::{
     path::Path,
     process::{Command, ExitStatus},
     sync::{Arc, Mutex},
+    thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{ExecError, family};
 use crate::base::{Cancel, FsError, fs};
+
+/// How long a script has that is asked to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The groups that are running. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +29,18 @@ impl Children {
         self.signal(Signal::TERM);
         // A group that is stopped hears the first signal only when it goes on.
         self.signal(Signal::CONT);
+    }
+
+    /// Asks every group to end, and ends what has not after five seconds.
+    pub fn end(&self) {
+        self.terminate();
+        let children = self.clone();
+        let later = move || {
+            thread::sleep(PATIENCE);
+            children.kill();
+        };
+        // Without the thread, a script that will not end is ended by a second Ctrl-C.
+        drop(thread::Builder::new().name("ending".to_owned()).spawn(later));
     }
 
     /// Ends every group at once, and all that has left them.

@@ -69,6 +69,8 @@ pub fn restore(means: &Means<'_>, folder: &Path, prefix: &Path, only: Option<Way
     if fs::list(prefix).map_or_else(|_| prefix.symlink_metadata().is_ok(), |entries| !entries.is_empty()) {
         return Err(BackupError::Occupied(prefix.to_owned()).into());
     }
+    // Else each way would fail for this, the last after a solve.
+    fs::require_writable(prefix)?;
     let here = Subdir::current().ok_or(ExecError::NoPlatform)?;
     let virtual_packages = solve::host_virtual_packages()?;
     let told: Vec<String> = virtual_packages.iter().map(ToString::to_string).collect();
@@ -77,7 +79,7 @@ pub fn restore(means: &Means<'_>, folder: &Path, prefix: &Path, only: Option<Way
     let silent = solve::unreachable(means.rt, &base, here, means.cache, means.network);
     let silent: Vec<(String, String)> =
         silent.into_iter().filter_map(|(place, why)| Some((then.channels.get(place)?.clone(), why))).collect();
-    let differences = differences(&then, &now, &silent);
+    let mut differences = differences(&then, &now, &silent);
     let attempt = Attempt { means, folder, prefix, here, then: &then, now: &now, base: &base, silent: &silent };
     let mut refused = Vec::new();
     for way in [Way::Pack, Way::Explicit, Way::Environment] {
@@ -90,13 +92,30 @@ pub fn restore(means: &Means<'_>, folder: &Path, prefix: &Path, only: Option<Way
             Way::Environment => attempt.by_environment(&virtual_packages),
         };
         match tried {
-            Ok(warnings) => return Ok(Restored { way, refused, differences, warnings }),
+            Ok(warnings) => {
+                let refused = once(&refused, &mut differences);
+                return Ok(Restored { way, refused, differences, warnings });
+            }
             Err(ExecError::Cancelled) => return Err(ExecError::Cancelled),
-            Err(error) => refused.push(format!("not by {way}: {}", super::tell(&error))),
+            Err(error) => refused.push((way, super::tell(&error))),
         }
     }
+    let refused = once(&refused, &mut differences);
     let differences = differences.iter().map(ToString::to_string).collect();
     Err(ExecError::NoWay { folder: folder.to_owned(), refused, differences })
+}
+
+/// Why ways were not taken, each reason once: together for all ways that it bars, and then no longer among the differences.
+fn once(refused: &[(Way, String)], differences: &mut Vec<Difference>) -> Vec<String> {
+    differences.retain(|it| !refused.iter().any(|(_, why)| why.contains(&it.to_string())));
+    let mut told: Vec<(Vec<String>, &String)> = Vec::new();
+    for (way, why) in refused {
+        match told.iter_mut().find(|(_, it)| *it == why) {
+            Some((ways, _)) => ways.push(way.to_string()),
+            None => told.push((vec![way.to_string()], why)),
+        }
+    }
+    told.iter().map(|(ways, why)| format!("not by {}: {why}", ways.join(" nor by "))).collect()
 }
 
 struct Attempt<'a> {

@@ -82,7 +82,7 @@ pub enum FetchError {
     },
     /// The store cannot be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::fetch::file))]
+    #[diagnostic(code(envbuild::fetch::file), forward(0))]
     File(#[from] FsError),
 }
 

@@ -9,7 +9,7 @@ use crate::base::FsError;
 pub enum FingerprintError {
     /// A file or folder.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::fingerprint::file))]
+    #[diagnostic(code(envbuild::fingerprint::file), forward(0))]
     File(#[from] FsError),
     /// A path source, a patch or a script that is not there.
     #[error("the source, patch or script `{path}` of `{package}` does not exist")]

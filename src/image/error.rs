@@ -58,7 +58,17 @@ pub enum ImageError {
     },
     /// A bundle cannot be read.
     #[error("the bundle `{}` is damaged: {reason}", path.display())]
-    #[diagnostic(code(envbuild::image::bundle), help("get it again, and compare its sha256"))]
+    #[diagnostic(
+        code(envbuild::image::bundle),
+        help(
+            "{}",
+            if path.is_dir() {
+                "copy the folder again from where it was packed, or pack it again"
+            } else {
+                "fetch or copy it again, and compare it with its `.sha256` file"
+            }
+        )
+    )]
     Bundle {
         /// The bundle.
         path: PathBuf,

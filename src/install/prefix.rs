@@ -136,7 +136,7 @@ pub(super) fn unmark(prefix: &Path) -> Result<(), InstallError> {
 /// Deletes a prefix. It leaves its place by one rename: a delete that is cut short may not leave a part of it there, whose
 /// mark is gone already.
 pub(super) fn wipe(prefix: &Path) -> Result<(), InstallError> {
-    let aside = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
+    let aside = Scratch::beside(prefix)?;
     fs::rename(prefix, &aside.path().join("prefix"))?;
     Ok(fs::remove_dir_all(aside.path())?)
 }

@@ -76,7 +76,7 @@ pub enum PackError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::pack::file))]
+    #[diagnostic(code(envbuild::pack::file), forward(0))]
     File(#[from] FsError),
     /// The folder for the environment inside the archive is no such thing.
     #[error("`{0}` cannot be a folder in an archive")]

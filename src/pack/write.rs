@@ -32,15 +32,14 @@ pub(super) fn write(entries: &Entries, digests: &Digests, request: &PackRequest<
     let entries = &in_order(entries, digests)[..];
     let goal = request.archive;
     let beginning = beginning(request)?;
-    let folder = goal.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let scratch = Scratch::inside(folder)?;
+    let scratch = Scratch::beside(goal)?;
     let beside = scratch.path().join(goal.file_name().unwrap_or_default());
     let fail = |source| FsError::new("write", goal, source);
     let options = Options { level: request.level, threads: request.threads.max(1) };
     let checksum = with_ending(goal, ".sha256");
     if request.format == Format::Folder {
         fill(entries, archive::folder(&beside).map_err(|it| sink_fault(it, request))?, request)?;
-        replace_folder(&beside, goal)?;
+        replace_folder(&beside, goal, request.arcroot)?;
         return Ok(Vec::new());
     }
     let pieces: Vec<Piece> = match request.split {
@@ -127,8 +126,8 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 /// Puts a finished folder in its place, where nothing is but perhaps an empty folder, or one of ours. That one goes with the
 /// scratch folder in which the new one was made.
-fn replace_folder(beside: &Path, goal: &Path) -> Result<(), PackError> {
-    if goal.join(HEADER).is_file() {
+fn replace_folder(beside: &Path, goal: &Path, arcroot: &str) -> Result<(), PackError> {
+    if goal.join(arcroot).join(HEADER).is_file() {
         fs::rename(goal, &beside.with_added_extension("replaced"))?;
     }
     match std::fs::rename(beside, goal) {

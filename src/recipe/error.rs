@@ -24,6 +24,6 @@ pub enum RecipeError {
     Render(Box<RenderErrorWithSource<Source>>),
     /// A file could not be read.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::recipe::file))]
+    #[diagnostic(code(envbuild::recipe::file), forward(0))]
     File(#[from] FsError),
 }

@@ -15,7 +15,7 @@ use crate::{
 pub enum StoreError {
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::store::file))]
+    #[diagnostic(code(envbuild::store::file), forward(0))]
     File(#[from] FsError),
     /// The folder cannot be written to.
     #[error("{0}")]

@@ -27,6 +27,6 @@ pub enum TreeError {
     Changed(PathBuf),
     /// A file could not be read.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::tree::file))]
+    #[diagnostic(code(envbuild::tree::file), forward(0))]
     File(#[from] FsError),
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     error::UnpackError,
-    head::{Content, Head},
+    head::{Content, Head, Strange},
     whole::below,
 };
 use crate::{
@@ -35,6 +35,9 @@ impl Deployed {
     /// When there is none, or it did not come from an archive of ours.
     pub(super) fn at(prefix: &Path) -> Result<Self, UnpackError> {
         let prefix = absolute(prefix)?;
+        if prefix.is_file() {
+            return Err(UnpackError::NotDeployed(prefix));
+        }
         let mut contents = Vec::new();
         for name in HEAD {
             let path = below(&prefix, name.as_bytes());
@@ -46,7 +49,10 @@ impl Deployed {
             };
             contents.push((name, content));
         }
-        let head = Head::parse(contents).map_err(|strange| strange.about(&below(&prefix, HEADER.as_bytes())))?;
+        let head = Head::parse(contents).map_err(|strange| match strange {
+            Strange::Reason(reason) => UnpackError::Lists { prefix: prefix.clone(), reason },
+            other => other.about(&below(&prefix, HEADER.as_bytes())),
+        })?;
         let lines = |name: &str| -> Result<Option<Vec<Vec<u8>>>, FsError> {
             let text = fs::read_if_there(&below(&prefix, name.as_bytes()))?;
             let lines = text.map(|it| it.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>());

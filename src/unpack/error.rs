@@ -1,6 +1,9 @@
 //! What can go wrong while an archive is unpacked or a deployed environment is looked after.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use miette::Diagnostic;
 
@@ -148,12 +151,46 @@ pub enum UnpackError {
         named: PathBuf,
     },
     /// There is no environment of ours.
-    #[error("`{}` was not unpacked from an archive made by envbuild", .0.display())]
+    #[error("{}", undeployed(.0))]
     #[diagnostic(
         code(envbuild::unpack::not_deployed),
-        help("it must hold the files below `conda-meta/envbuild` that such an archive begins with")
+        help("name an environment that was unpacked from an archive of `envbuild pack`: it has `conda-meta/envbuild`")
     )]
     NotDeployed(PathBuf),
+    /// The lists of an environment of ours were altered.
+    #[error("what `{}` says of itself cannot be read: {reason}", prefix.display())]
+    #[diagnostic(
+        code(envbuild::unpack::lists),
+        help("somebody changed the files in its `conda-meta/envbuild`: unpack its archive again, elsewhere")
+    )]
+    Lists {
+        /// The environment.
+        prefix: PathBuf,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// An update without the environment on which it builds.
+    #[error("`{}` is an update, and {}", archive.display(), undeployed(prefix))]
+    #[diagnostic(
+        code(envbuild::unpack::no_tree),
+        help(
+            "with -p name the environment that is to be updated: one that was unpacked from an archive of `envbuild pack`; a \
+             new one is made of a whole archive, which was packed without --since"
+        )
+    )]
+    NoTree {
+        /// The update.
+        archive: PathBuf,
+        /// Where the environment should be.
+        prefix: PathBuf,
+    },
+    /// An environment where an archive should be.
+    #[error("`{}` is an environment already, and no archive", .0.display())]
+    #[diagnostic(
+        code(envbuild::unpack::environment),
+        help("`envbuild clone` copies it to another place; `envbuild pack -p` makes an archive of it")
+    )]
+    Environment(PathBuf),
     /// Some files name one prefix, and some another.
     #[error("`{}` was left while its prefix was being written into its files", .0.display())]
     #[diagnostic(code(envbuild::unpack::half_relocated), help("run `envbuild unpack --relocate` for it first"))]
@@ -167,11 +204,8 @@ pub enum UnpackError {
     #[diagnostic(code(envbuild::unpack::stopped))]
     Stopped,
     /// The file does not begin like an archive of ours.
-    #[error("`{}` does not begin with a relocation list: {reason}", path.display())]
-    #[diagnostic(
-        code(envbuild::unpack::not_an_archive),
-        help("is this an archive made by `envbuild pack`? if so, compare it with its `.sha256` file")
-    )]
+    #[error("`{}` is not an archive of `envbuild pack`, or a damaged one: {reason}", path.display())]
+    #[diagnostic(code(envbuild::unpack::not_an_archive), help("if it is one, {}", again(path)))]
     NotAnArchive {
         /// The archive.
         path: PathBuf,
@@ -194,10 +228,7 @@ pub enum UnpackError {
     },
     /// The archive is cut short or was altered.
     #[error("`{}` is damaged", path.display())]
-    #[diagnostic(
-        code(envbuild::unpack::damaged),
-        help("fetch or copy it again, and compare it with its `.sha256` file")
-    )]
+    #[diagnostic(code(envbuild::unpack::damaged), help("{}", again(path)))]
     Damaged {
         /// The archive.
         path: PathBuf,
@@ -217,11 +248,8 @@ pub enum UnpackError {
         fault: crate::archive::Fault,
     },
     /// The archive holds an entry that would reach outside the destination or is of no use in an environment.
-    #[error("`{}` holds the entry `{entry}`, which {why}", path.display())]
-    #[diagnostic(
-        code(envbuild::unpack::refused),
-        help("do not trust this archive: envbuild does not make such entries")
-    )]
+    #[error("`{}` cannot be used: its entry `{entry}` {why}", path.display())]
+    #[diagnostic(code(envbuild::unpack::refused), help("{}", distrust(path)))]
     Refused {
         /// The archive.
         path: PathBuf,
@@ -232,12 +260,43 @@ pub enum UnpackError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    #[diagnostic(code(envbuild::unpack::file))]
+    #[diagnostic(code(envbuild::unpack::file), forward(0))]
     File(#[from] FsError),
 }
 
 fn roughly(estimated: bool) -> &'static str {
     if estimated { "about " } else { "" }
+}
+
+/// Where to get what is damaged.
+fn again(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "copy the folder again from where it was packed, or pack it again"
+    } else {
+        "fetch or copy it again, and compare it with its `.sha256` file"
+    }
+}
+
+/// What to think of entries that should not be there.
+fn distrust(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "somebody changed what is in the folder: undo that, or copy it again from where it was packed"
+    } else {
+        "do not trust this archive: envbuild does not make such entries"
+    }
+}
+
+/// What stands where an environment of ours should be.
+fn undeployed(prefix: &Path) -> String {
+    let shown = prefix.display();
+    match prefix.metadata() {
+        Err(_) => format!("there is nothing at `{shown}`"),
+        Ok(it) if !it.is_dir() => format!("`{shown}` is a file"),
+        Ok(_) if prefix.join("conda-meta").is_dir() => {
+            format!("`{shown}` was not unpacked from an archive made by envbuild")
+        }
+        Ok(_) => format!("`{shown}` is a folder without an environment"),
+    }
 }
 
 /// The first few of them.

@@ -1,6 +1,6 @@
 //! Reads an archive in whatever format, entry by entry, as if the environment stood at its root.
 
-use std::{io, path::Path};
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt as _, path::Path};
 
 use super::{
     error::UnpackError,
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     archive::{self, Fault, Format, Kind, Limits, Member, Source},
+    base::fs,
     tree::{FOLDER, HEAD, HEADER},
 };
 
@@ -52,6 +53,7 @@ impl<'a> Reader<'a> {
                     break root.to_vec();
                 }
             };
+            require_alone(archive, &root)?;
             let names = HEAD.map(|name| format!("{}{name}", String::from_utf8_lossy(&root)));
             let first = names.each_ref().map(String::as_str);
             let source = archive::open(archive, &first, LIMITS).map_err(strange)?;
@@ -135,13 +137,30 @@ impl<'a> Reader<'a> {
                     Kind::File(_) if found == name.as_bytes() => {
                         return Err(strange("its lists are too long".to_owned()));
                     }
-                    _ => return Err(strange(format!("`{}` stands first", found.escape_ascii()))),
+                    _ => {
+                        let found = found.escape_ascii();
+                        return Err(strange(format!("`{found}` stands where `{name}` should be")));
+                    }
                 }
             };
             contents.push((name, Some(content)));
         }
         Head::parse(contents).map_err(|strange| strange.about(archive))
     }
+}
+
+/// A folder into which an environment was packed holds nothing else; others may hold many things, archives too.
+fn require_alone(archive: &Path, root: &[u8]) -> Result<(), UnpackError> {
+    let mut folder = archive.to_owned();
+    for part in root.split(|byte| *byte == b'/').filter(|it| archive.is_dir() && !it.is_empty()) {
+        if fs::list(&folder)?.len() > 1 {
+            let inside = String::from_utf8_lossy(root).into_owned();
+            let reason = format!("it holds other things beside `{}`, which may be one", inside.trim_end_matches('/'));
+            return Err(Strange::Reason(reason).about(archive));
+        }
+        folder.push(OsStr::from_bytes(part));
+    }
+    Ok(())
 }
 
 fn is_above(folder: &[u8], root: &[u8]) -> bool {

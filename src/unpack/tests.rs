@@ -356,7 +356,7 @@ fn an_update_needs_exactly_the_old_tree() {
     let (before, _, update) = two(root.path());
     let place = root.path().join("place");
     let prefix = place.join("env");
-    assert!(matches!(unpack_at(&update, &prefix), Err(UnpackError::NotDeployed(_))));
+    assert!(matches!(unpack_at(&update, &prefix), Err(UnpackError::NoTree { .. })));
     type Edit<'a> = &'a dyn Fn();
     let edits: [(&str, Edit<'_>); 4] = [
         ("was changed", &|| fs::write(prefix.join("bin/plain"), "x").unwrap()),

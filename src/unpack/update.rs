@@ -35,13 +35,17 @@ pub(super) fn apply(request: &UnpackRequest<'_>, opened: Opened<'_>, since: Dige
     let head = &opened.head;
     let prefix = absolute(request.prefix)?;
     recover(&prefix)?;
-    let old = Deployed::at(&prefix)?;
+    let old = Deployed::at(&prefix).map_err(|error| match error {
+        UnpackError::NotDeployed(prefix) => UnpackError::NoTree { archive: request.archive.to_owned(), prefix },
+        other => other,
+    })?;
     if old.head.header.tree == head.header.tree {
         return Ok(Unpacked::default());
     }
     if old.head.header.tree != since {
         return Err(UnpackError::OtherTree { prefix, found: old.head.header.tree, wanted: since });
     }
+    fs::require_writable(&prefix)?;
     check_machine(request.archive, head, request.machine)?;
     check_prefix(&prefix, head.header.placeholder.len())?;
     let folder = prefix.parent().unwrap_or(Path::new("/")).to_owned();

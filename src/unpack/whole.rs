@@ -25,7 +25,7 @@ use super::{
 use crate::{
     archive::{Kind, Member},
     base::{Cancel, Disk, FsError, Meter, Progress, Scratch, fs},
-    tree::{Digests, FILES},
+    tree::{Digests, FILES, FOLDER, MARKER},
 };
 
 /// What to unpack, and where to.
@@ -67,6 +67,9 @@ const WAITING: usize = 32 << 20;
 /// machine or has no room there, when the archive is not one of ours, is damaged, or holds an entry that reaches outside
 /// or is not in its list, when a file cannot be written, or when somebody wants it to stop.
 pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
+    if is_environment(request.archive) {
+        return Err(UnpackError::Environment(request.archive.to_owned()));
+    }
     let mut reader = Reader::open(request.archive)?;
     let opened = Opened { head: reader.head()?, reader };
     if let Some(since) = opened.head.header.since {
@@ -82,6 +85,12 @@ pub fn unpack(request: &UnpackRequest<'_>) -> Result<Unpacked, UnpackError> {
     let nothing_else = |_: &mut Tree<'_>, _: &Head| Ok(());
     let grown = grow(request, opened, &prefix, nothing_else, |inside| place(inside, &prefix));
     grown.map_err(|error| told(error, &disk, wanted))
+}
+
+/// Whether a folder is no archive because somebody uses it: what was packed names no place, and every installer's prefix is
+/// without our lists.
+fn is_environment(path: &Path) -> bool {
+    path.join(MARKER).is_file() || path.join("conda-meta").is_dir() && !path.join(FOLDER).exists()
 }
 
 /// Whether an environment can live at a path: nothing is there but perhaps an empty folder, and files whose room for a prefix
@@ -127,7 +136,7 @@ pub(super) fn grow(
     place: impl FnOnce(&Path) -> Result<(), UnpackError>,
 ) -> Result<Unpacked, UnpackError> {
     let Opened { head, mut reader } = opened;
-    let scratch = Scratch::inside(prefix.parent().unwrap_or(Path::new("/")))?;
+    let scratch = Scratch::beside(prefix)?;
     // The scratch folder is private; the environment is not.
     let inside = scratch.path().join("prefix");
     std::fs::create_dir(&inside).map_err(|error| FsError::new("make the folder", &inside, error))?;
@@ -172,6 +181,7 @@ pub fn digests_of(path: &Path) -> Result<Digests, UnpackError> {
 /// The absolute path of the destination, without `..`, where nothing is but perhaps an empty folder.
 fn destination(prefix: &Path) -> Result<PathBuf, UnpackError> {
     let absolute = absolute(prefix)?;
+    fs::require_writable(&absolute)?;
     match absolute.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() && fs::list(&absolute)?.is_empty() => {
             // A whole environment would be written before the rename fails.

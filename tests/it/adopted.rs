@@ -308,7 +308,8 @@ fn everything_that_cannot_be_packed_is_told_at_once() {
     for told in ["bad-1-0.json", "worse-1-0.json", "`socket` is a socket", "unreadable", "secret", "5 problems"] {
         assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
     }
-    project.run(&["pack", "-p", "lib"]).failure(1).says("is not a conda prefix");
+    project.run(&["pack", "-p", "env/lib"]).failure(1).says("is not a conda prefix");
+    project.run(&["pack", "-p", "lib"]).failure(2).says("there is nothing at");
     let all = ["--exclude", "*.json", "--exclude", "socket", "--exclude", "secret", "--exclude", "*/unreadable"];
     project.run(&[&["pack", "-p", "env"], &all[..]].concat()).success().says("0 conda packages");
     project.run(&["pack", "-p", "env", "-o", "x.doc"]).failure(2);

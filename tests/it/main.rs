@@ -42,6 +42,7 @@ mod parallel;
 mod quickstart;
 mod readonly;
 mod recipes;
+mod refusals;
 mod repair;
 mod reproducible;
 mod restores;

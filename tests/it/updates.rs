@@ -13,7 +13,7 @@ use crate::support::{Project, Ran, assert_same_trees, environment, files_below};
 const HEAD: [&str; 7] = ["relocate.json", "needs.json", "files", "places", "binary", "links", "text"];
 
 /// A prefix with one package, whose files name it as an installer would write it.
-fn handmade(prefix: &Path) {
+pub(crate) fn handmade(prefix: &Path) {
     let put = |name: &str, text: &str, mode: u32| {
         let path = prefix.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

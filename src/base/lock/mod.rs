@@ -19,6 +19,7 @@ use std::{
 use claim::{Found, Watch};
 use flock::{Flock, Tried};
 use owner::Claim;
+pub(super) use owner::{has_ended, signature};
 use place::{Held, Own};
 
 use super::{Cancel, fs::FsError};

@@ -1,9 +1,11 @@
 //! Who holds a lock, and whether that process still lives.
 
-use std::{fmt, fs, io::Read as _};
+use std::{fmt, fs, io::Read as _, sync::OnceLock};
 
 use rustix::process::{Pid, getuid, test_kill_process};
 use serde::{Deserialize, Serialize};
+
+use crate::base::Digest;
 
 /// What an owner writes of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +63,14 @@ impl Claim {
         Self { token: random(), ..self.clone() }
     }
 
+    /// It as letters and digits.
+    fn signature(&self) -> String {
+        let [boot, processes, process, started] = WIDTHS;
+        let short = |text: &str, width: usize| Digest::of(text).to_string().chars().take(width).collect::<String>();
+        let (boot, processes) = (short(&self.boot, boot), short(&self.processes, processes));
+        format!("{boot}{processes}{:0process$x}{:0started$x}", self.process, self.started)
+    }
+
     /// Whether its owner lives.
     pub(super) fn life(&self) -> Life {
         // A name that many machines have says nothing.
@@ -97,6 +107,28 @@ impl fmt::Display for Claim {
         };
         write!(f, "process {process} of {user} on {host} ({command}, for {held})")
     }
+}
+
+/// How many hexadecimal digits the parts of a signature have: digests of what the start of the kernel and the process numbers
+/// are called, the number of the process, and when it was started.
+const WIDTHS: [usize; 4] = [10, 6, 6, 10];
+
+/// This process in letters that a file's name can have, always as many.
+pub(in crate::base) fn signature() -> &'static str {
+    static SIGNATURE: OnceLock<String> = OnceLock::new();
+    SIGNATURE.get_or_init(|| Claim::of_this_process().signature())
+}
+
+/// Whether a name begins with the signature of a process that has ended. Of another machine's or container's nobody knows, nor
+/// of one that ran before this machine was started: many machines may have the same name.
+pub(in crate::base) fn has_ended(name: &str) -> bool {
+    let [boot, processes, process, started] = WIDTHS;
+    let here = boot + processes;
+    let number = |from: usize, width: usize| u64::from_str_radix(name.get(from..from + width)?, 16).ok();
+    let (Some(process), Some(started)) = (number(here, process), number(here + process, started)) else { return false };
+    let Ok(process) = u32::try_from(process) else { return false };
+    name.get(..here) == signature().get(..here)
+        && Claim { process, started, ..Claim::of_this_process() }.life() == Life::Ended
 }
 
 /// A line of the process table.
@@ -160,4 +192,29 @@ fn command() -> String {
 #[expect(clippy::disallowed_methods, reason = "people are told how long a lock is held; nothing that is made knows it")]
 fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |it| it.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WIDTHS, has_ended, signature};
+
+    #[test]
+    fn a_process_is_known_by_its_signature() {
+        let own = signature();
+        assert_eq!(own.len(), WIDTHS.iter().sum::<usize>());
+        assert!(!has_ended(own) && !has_ended(&format!("{own}-xyz")));
+        // A process of our number that was started at another time is none any more.
+        let other = format!("{}{:010x}-xyz", &own[..own.len() - 10], 1);
+        assert!(has_ended(&other), "{other}");
+        // What ran on another machine may run there still.
+        let elsewhere: String = other.chars().enumerate().map(|(at, it)| if at == 0 { flip(it) } else { it }).collect();
+        assert!(!has_ended(&elsewhere), "{elsewhere}");
+        for none in ["", "killed", &own[..own.len() - 1], &"\u{e4}".repeat(40)] {
+            assert!(!has_ended(none), "{none}");
+        }
+    }
+
+    fn flip(digit: char) -> char {
+        if digit == '0' { '1' } else { '0' }
+    }
 }

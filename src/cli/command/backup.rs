@@ -13,7 +13,9 @@ use crate::{
     cli::{
         Exit,
         args::{BackupArgs, CloneArgs, RestoreArgs, RestoreBy},
-        outside::require_outside,
+        exit::unless_stopped,
+        kinds::{ENVIRONMENT, require_folder},
+        outside::{require_not_ours, require_outside},
         project::{self, UsageError},
         signals, ui,
     },
@@ -22,8 +24,14 @@ use crate::{
 };
 
 pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result<Exit> {
+    unless_stopped(backup_prefix(world, args), Some(&world.path(&args.output)))
+}
+
+fn backup_prefix(world: &World, args: &BackupArgs) -> miette::Result<Exit> {
     let (prefix, folder) = (world.path(&args.prefix), world.path(&args.output));
+    require_folder(&prefix, "backup", ENVIRONMENT)?;
     require_outside(&prefix, &folder)?;
+    require_not_ours(&folder)?;
     let test = args.test.as_ref().map(|it| world.path(it));
     // The drill comes last: hours may have gone by.
     if let Some(path) = test.as_ref().filter(|it| !it.is_file()) {
@@ -39,7 +47,7 @@ pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result
         let request = BackupRequest { prefix: &prefix, folder: &folder, test: test.as_deref(), editables, own: &own };
         exec::backup(means, &request)
     })?;
-    let Some(Saved { drill, bytes, warnings }) = saved else { return Ok(Exit::Stopped) };
+    let Saved { drill, bytes, warnings } = saved;
     warn(&warnings);
     for problem in &drill.problems {
         ui::note(&format!("the drill: {problem}"));
@@ -63,7 +71,13 @@ pub(in crate::cli) fn backup(world: &World, args: &BackupArgs) -> miette::Result
 }
 
 pub(in crate::cli) fn restore(world: &World, args: &RestoreArgs) -> miette::Result<Exit> {
+    unless_stopped(restore_prefix(world, args), Some(&world.path(&args.prefix)))
+}
+
+fn restore_prefix(world: &World, args: &RestoreArgs) -> miette::Result<Exit> {
     let (folder, prefix) = (world.path(&args.folder), world.path(&args.prefix));
+    require_folder(&folder, "restore", "a backup")?;
+    require_not_ours(&prefix)?;
     let network = if args.offline { Network::Offline } else { Network::Online };
     let only = args.by.map(|it| match it {
         RestoreBy::Pack => Way::Pack,
@@ -72,7 +86,7 @@ pub(in crate::cli) fn restore(world: &World, args: &RestoreArgs) -> miette::Resu
     });
     let restored =
         with_means(world, args.jobs, network, "restoring", |means| exec::restore(means, &folder, &prefix, only))?;
-    let Some(Restored { way, refused, differences, warnings }) = restored else { return Ok(Exit::Stopped) };
+    let Restored { way, refused, differences, warnings } = restored;
     for difference in &differences {
         ui::note(&format!("difference: {difference}"));
     }
@@ -86,16 +100,23 @@ pub(in crate::cli) fn restore(world: &World, args: &RestoreArgs) -> miette::Resu
 }
 
 pub(in crate::cli) fn clone(world: &World, args: &CloneArgs) -> miette::Result<Exit> {
+    unless_stopped(clone_prefix(world, args), Some(&world.path(&args.prefix)))
+}
+
+fn clone_prefix(world: &World, args: &CloneArgs) -> miette::Result<Exit> {
     let from = match host_libraries::find(world, &args.what)? {
         Place::Prefix(prefix) => prefix,
-        Place::Archive(archive) | Place::Bundle(archive) => return Err(UsageError::NoEnvironment(archive).into()),
+        Place::Archive(path) | Place::Bundle(path) => {
+            return Err(UsageError::AnArchive { path, command: "clone", wanted: ENVIRONMENT }.into());
+        }
     };
     let to = world.path(&args.prefix);
     require_outside(&from, &to)?;
+    require_not_ours(&to)?;
     let sharing = if args.copy { Sharing::None } else { Sharing::Any };
     let cloned =
         with_means(world, args.jobs, Network::Offline, "copying", |means| exec::clone(means, &from, &to, sharing))?;
-    let Some(Cloned { copied, replaced, warnings }) = cloned else { return Ok(Exit::Stopped) };
+    let Cloned { copied, replaced, warnings } = cloned;
     warn(&warnings);
     if !world.global.quiet {
         ui::note(&format!(
@@ -116,19 +137,26 @@ fn warn(warnings: &[String]) {
     }
 }
 
-/// Does work with a bar for who waits, until somebody stops it; nothing stands for that.
+/// Does work with a bar for who waits, until somebody stops it.
 fn with_means<T>(
     world: &World,
     jobs: Option<u32>,
     network: Network,
     doing: &'static str,
     work: impl FnOnce(&Means<'_>) -> Result<T, ExecError>,
-) -> miette::Result<Option<T>> {
+) -> miette::Result<T> {
     let (cancel, children) = (Cancel::new(), Children::default());
-    signals::watch(cancel.clone(), children.clone(), || {});
+    signals::watch_children(cancel.clone(), children.clone());
     let rt = Rt::new().map_err(|error| miette::miette!("the runtime cannot start: {error}"))?;
-    let scratch = Scratch::new()?;
-    let cache: PathBuf = project::cache(&world.environment).unwrap_or_else(|| scratch.path().to_owned());
+    // Whoever has no place for caches gets one for this once.
+    let (_scratch, cache): (Option<Scratch>, PathBuf) = match project::cache(&world.environment) {
+        Some(cache) => (None, cache),
+        None => {
+            let scratch = Scratch::new()?;
+            let cache = scratch.path().to_owned();
+            (Some(scratch), cache)
+        }
+    };
     let bar = ui::Bar::new(doing, &world.global);
     let done = work(&Means {
         rt: &rt,
@@ -142,8 +170,5 @@ fn with_means<T>(
         cancel: &cancel,
     });
     drop(bar);
-    match done {
-        Err(ExecError::Cancelled) => Ok(None),
-        done => Ok(Some(done?)),
-    }
+    Ok(done?)
 }

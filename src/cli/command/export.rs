@@ -79,6 +79,7 @@ pub(super) fn contents(world: &World, what: &Path) -> miette::Result<Contents> {
         (Some(name), Ok(_)) => Err(unknown(world, name, |name| {
             miette::miette!(help = format!("run `envbuild lock {name}`"), "`{name}` is not locked yet")
         })?),
+        _ if path.symlink_metadata().is_err() => Err(UsageError::NothingThere(path).into()),
         _ => Err(UsageError::NoEnvironment(path).into()),
     }
 }

@@ -62,6 +62,7 @@ pub(super) fn find(world: &World, what: &Path) -> miette::Result<Place> {
     }
     match (name, root) {
         (Some(name), Ok(_)) => Err(unknown(world, name, |name| UsageError::NotInstalled(name.to_owned()).into())?),
+        _ if path.symlink_metadata().is_err() => Err(UsageError::NothingThere(path).into()),
         _ => Err(UsageError::NoEnvironment(path).into()),
     }
 }

@@ -7,7 +7,13 @@ use rattler_conda_types::Subdir;
 use super::{World, host_libraries};
 use crate::{
     base::{Cancel, Progress, within},
-    cli::{Exit, args::UnpackArgs, project, signals, ui},
+    cli::{
+        Exit,
+        args::UnpackArgs,
+        exit::unless_stopped,
+        outside::{require_not_ours, require_outside},
+        project, signals, ui,
+    },
     exec::{self, Children, UnbundleRequest},
     image, solve,
     unpack::{self, Machine, RelocateRequest, UnpackRequest, VerifyRequest},
@@ -19,7 +25,11 @@ pub(in crate::cli) fn unpack(world: &World, args: &UnpackArgs) -> miette::Result
     match (&args.archive, &args.prefix, &args.relocate, &args.verify) {
         (Some(archive), Some(prefix), ..) => {
             let (archive, prefix) = (world.path(archive), world.path(prefix));
-            unpack_to(world, args, &archive, &prefix, &cancel)
+            if archive.is_dir() {
+                require_outside(&archive, &prefix)?;
+            }
+            require_not_ours(&prefix)?;
+            unless_stopped(unpack_to(world, args, &archive, &prefix, &cancel), Some(&prefix))
         }
         (_, _, Some(prefix), _) => relocate(world, args, &world.path(prefix), &cancel),
         (_, _, _, Some(prefix)) => verify(world, args, &world.path(prefix), &cancel),
@@ -32,9 +42,7 @@ fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, ca
     let machine = if args.ignore_platform { Machine::default() } else { machine() };
     if image::is_bundle(archive) {
         let files = unbundle(world, args, &machine, (archive, prefix), cancel)?;
-        if !world.global.quiet {
-            ui::note(&format!("unpacked {files} files into {}", prefix.display()));
-        }
+        ui::unpacked(archive, prefix, (files, None), args.format, &world.global)?;
         host_libraries::warn(prefix, &world.environment);
         return Ok(Exit::Success);
     }
@@ -45,10 +53,7 @@ fn unpack_to(world: &World, args: &UnpackArgs, archive: &Path, prefix: &Path, ca
     let unpacked = unpack::unpack(&UnpackRequest { archive, prefix, machine: &machine, threads, progress, cancel });
     bar.close();
     let unpacked = unpacked?;
-    if !world.global.quiet {
-        let (files, bytes) = (unpacked.files, ui::bytes(unpacked.bytes));
-        ui::note(&format!("unpacked {files} files ({bytes}) into {}", prefix.display()));
-    }
+    ui::unpacked(archive, prefix, (unpacked.files, Some(unpacked.bytes)), args.format, &world.global)?;
     host_libraries::warn(prefix, &world.environment);
     Ok(Exit::Success)
 }

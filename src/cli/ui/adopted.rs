@@ -85,12 +85,15 @@ pub(in crate::cli) fn adopted_text(adopted: &Adopted, file: &Path, packed: &Pack
         report.unfixable.iter().map(unfixable).collect(),
         true,
     );
-    let size: u64 = packed.pieces.iter().map(|it| it.bytes).sum();
+    // A folder has no pieces, and as many bytes as what was packed.
+    let size = match packed.pieces.iter().map(|it| it.bytes).sum() {
+        0 => String::new(),
+        size => format!(" ({})", bytes(size)),
+    };
     say(&format!(
-        "packed {} files into {} ({}), for prefixes of up to {} bytes",
+        "packed {} files into {}{size}, for prefixes of up to {} bytes",
         packed.files,
         file.display(),
-        bytes(size),
         adopted.placeholder.len()
     ));
 }

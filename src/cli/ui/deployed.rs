@@ -1,4 +1,4 @@
-//! What `unpack --relocate` and `unpack --verify` answer. The book's chapter "Commands" documents the fields.
+//! What `unpack` answers, with `--relocate` and `--verify`, too. The book's chapter "Commands" documents the fields.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -7,12 +7,39 @@ use serde_json::json;
 use super::{
     data::{data, note},
     json::print,
+    message::bytes,
 };
 use crate::{
     base::FsError,
     cli::args::{Format, Global},
     unpack::{Relocated, Verified},
 };
+
+/// What was unpacked: files, and their bytes where they were counted.
+pub(in crate::cli) fn unpacked(
+    archive: &Path,
+    prefix: &Path,
+    (files, size): (u64, Option<u64>),
+    format: Format,
+    global: &Global,
+) -> Result<(), FsError> {
+    if format == Format::Json {
+        return print(&json!({
+            "archive": archive.display().to_string(),
+            "prefix": prefix.display().to_string(),
+            "files": files,
+            "bytes": size,
+        }));
+    }
+    if files == 0 && !global.quiet {
+        // Every archive has files; only an update may have been there before.
+        note(&format!("nothing to do: {} is what the update makes of it already", prefix.display()));
+    } else if !global.quiet {
+        let size = size.map(|it| format!(" ({})", bytes(it))).unwrap_or_default();
+        note(&format!("unpacked {files} files{size} into {}", prefix.display()));
+    }
+    Ok(())
+}
 
 /// What was relocated: files that somebody changed have a line each.
 pub(in crate::cli) fn relocated(

@@ -52,6 +52,15 @@ pub(super) fn counted(built: usize, fresh: usize, failed: usize, skipped: usize)
     parts.join(", ")
 }
 
+/// The end of what was stopped while it made something that is whole or not there.
+pub(in crate::cli) fn stopped(goal: Option<&Path>) {
+    match goal {
+        Some(goal) if goal.symlink_metadata().is_ok() => note(&format!("stopped; {} is as it was", goal.display())),
+        Some(goal) => note(&format!("stopped; nothing is left at {}", goal.display())),
+        None => note("stopped; nothing is left behind"),
+    }
+}
+
 /// `1 node`, `2 nodes`.
 pub(super) fn nodes(count: usize) -> String {
     if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }

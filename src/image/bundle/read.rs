@@ -143,7 +143,10 @@ impl<'a> Reader<'a> {
         let fail = |error| FsError::new("read", self.bundle.join(name), error);
         match &self.members {
             None => {
-                let file = File::open(self.bundle.join(name)).map_err(fail)?;
+                let file = File::open(self.bundle.join(name)).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => self.damaged(&format!("`{name}` is not in it")),
+                    _ => fail(error).into(),
+                })?;
                 let size = file.metadata().map_err(fail)?.len();
                 Ok((Section::new(file, 0, size), size))
             }
@@ -190,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     fn extract(&self, package: &Package, folder: &Path, meter: &Meter<'_>) -> Result<(), ImageError> {
-        let fail = |reason: String| ImageError::Fetch { package: package.path.clone(), reason };
+        let fail = |reason: String| self.damaged(&format!("`{}`: {reason}", package.path));
         let failed = |error: ExtractError| match out_of_room(&error) {
             Some(full) => FsError::new("extract a package into", folder, full).into(),
             None => fail(with_causes(&error)),

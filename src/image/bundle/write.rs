@@ -48,8 +48,7 @@ pub struct BundleRequest<'a> {
 /// # Errors
 /// When a package or the bundle cannot be read or written, or two packages have the same name.
 pub fn bundle(request: &BundleRequest<'_>) -> Result<Option<Sums>, ImageError> {
-    let parent = request.goal.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let scratch = Scratch::inside(parent)?;
+    let scratch = Scratch::beside(request.goal)?;
     let beside = scratch.path().join(request.goal.file_name().unwrap_or_default());
     let fail = |source| FsError::new("write", request.goal, source);
     let sink_fault = |error: SinkError| fail(io::Error::other(error.to_string()));

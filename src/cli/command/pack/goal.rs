@@ -7,11 +7,13 @@ use crate::{
     adopt::Filter,
     archive::{self, Format},
     cli::{
+        outside::require_not_ours,
         pack_args::PackArgs,
         project::{PACK_LEVEL, UsageError},
     },
     exec::PackAs,
-    tree::MARKER,
+    image::INDEX,
+    tree::{HEADER, MARKER},
 };
 
 /// A place and a format that fit what is asked for.
@@ -29,14 +31,12 @@ impl Goal {
     /// When it says none, something is there, or an option is not for this format.
     pub(super) fn at(world: &World, file: PathBuf, args: &PackArgs) -> Result<Self, UsageError> {
         let Some(format) = PackAs::of_path(&file) else { return Err(UsageError::Ending(file)) };
-        // The archive, its first part, or the checksums of either.
-        let there = [file.clone(), archive::part(&file, 0), file.with_added_extension("sha256")];
-        if let Some(there) = there.into_iter().find(|it| !args.force && it.symlink_metadata().is_ok()) {
-            return Err(UsageError::Exists(there));
+        require_not_ours(&file)?;
+        match Contents::of(format) {
+            Some(contents) => require_free_folder(&file, &contents.list(args), args)?,
+            None => require_free_file(&file, args)?,
         }
-        if args.since.as_ref().is_some_and(|old| is_same(&world.path(old), &file)) {
-            return Err(UsageError::SinceItself(file));
-        }
+        require_kept(&file, world, args)?;
         // What was packed names no place; what somebody unpacked or installed has one.
         if file.join(MARKER).is_file() {
             return Err(UsageError::InUse(file));
@@ -95,6 +95,77 @@ impl Goal {
             _ => Ok(()),
         }
     }
+}
+
+/// What a folder holds that is packed into.
+enum Contents {
+    Files,
+    Packages,
+}
+
+impl Contents {
+    /// Nothing for a file.
+    fn of(format: PackAs) -> Option<Self> {
+        match format {
+            PackAs::Archive(Format::Folder) => Some(Self::Files),
+            PackAs::Bundle { folder: true } => Some(Self::Packages),
+            _ => None,
+        }
+    }
+
+    /// The file that is in such a folder, and in no other.
+    fn list(&self, args: &PackArgs) -> PathBuf {
+        match self {
+            Self::Files => Path::new(&args.arcroot).join(HEADER),
+            Self::Packages => INDEX.into(),
+        }
+    }
+}
+
+/// Fails when something is where a folder is to be written, but for an empty folder, or one with this `list` in it, which is
+/// to be replaced.
+fn require_free_folder(folder: &Path, list: &Path, args: &PackArgs) -> Result<(), UsageError> {
+    // With a slash at the end, a link would be what it leads to.
+    let folder: PathBuf = folder.components().collect();
+    let Ok(metadata) = folder.symlink_metadata() else { return Ok(()) };
+    if !metadata.is_dir() {
+        let found = if metadata.is_symlink() { "a symbolic link" } else { "a file" };
+        return Err(UsageError::OtherKind { path: folder, found, wanted: "a folder" });
+    }
+    let is_empty = folder.read_dir().is_ok_and(|mut it| it.next().is_none());
+    match (folder.join(list).is_file(), args.force) {
+        _ if is_empty => Ok(()),
+        // It has a sentence of its own.
+        _ if folder.join(MARKER).is_file() => Ok(()),
+        (true, true) => Ok(()),
+        (true, false) => Err(UsageError::Exists(folder)),
+        (false, _) => Err(UsageError::NotOurs(folder)),
+    }
+}
+
+/// Fails when something is where a file is to be written, its first part, or the checksums of either, but for a file that is
+/// to be replaced.
+fn require_free_file(file: &Path, args: &PackArgs) -> Result<(), UsageError> {
+    for path in [file.to_owned(), archive::part(file, 0), file.with_added_extension("sha256")] {
+        match path.symlink_metadata() {
+            Ok(it) if it.is_dir() => {
+                return Err(UsageError::OtherKind { path, found: "a folder", wanted: "a file" });
+            }
+            Ok(_) if !args.force => return Err(UsageError::Exists(path)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Fails when what an update builds on would be written over.
+pub(super) fn require_kept(file: &Path, world: &World, args: &PackArgs) -> Result<(), UsageError> {
+    let Some(old) = args.since.as_ref().map(|it| world.path(it)) else { return Ok(()) };
+    let both = |path: &Path| [path.to_owned(), archive::part(path, 0)];
+    if both(&old).iter().any(|old| both(file).iter().any(|file| is_same(old, file))) {
+        return Err(UsageError::SinceItself(old));
+    }
+    Ok(())
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

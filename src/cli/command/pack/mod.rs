@@ -9,9 +9,11 @@ use std::path::Path;
 use super::{World, run_stage};
 use crate::{
     adopt::Filter,
-    cli::{Exit, pack_args::PackArgs, project::UsageError},
+    archive,
+    cli::{Exit, exit::unless_stopped, pack_args::PackArgs, project::UsageError},
+    image,
     plan::{Kind, Stage},
-    tree::Digests,
+    tree::{Digests, FOLDER},
     unpack,
 };
 
@@ -23,9 +25,16 @@ pub(in crate::cli) fn pack(world: &World, args: PackArgs) -> miette::Result<Exit
     if let Some(option) = of_one(&args).filter(|_| !extra) {
         return Err(UsageError::OfOne(option).into());
     }
+    if args.prefix.is_none()
+        && let Some(word) =
+            args.run.words.iter().find(|it| is_path(it) && world.path(it.as_ref()).join("conda-meta").is_dir())
+    {
+        return Err(UsageError::APrefix(word.into()).into());
+    }
+    let goal = args.output.as_ref().map(|it| world.path(it));
     match &args.prefix {
-        Some(prefix) => prefix::pack(world, &args, prefix),
-        None if extra => project::pack(world, &args),
+        Some(prefix) => unless_stopped(prefix::pack(world, &args, prefix), goal.as_deref()),
+        None if extra => unless_stopped(project::pack(world, &args), goal.as_deref()),
         None => run_stage(world, args.run, Stage::Kind(Kind::Pack)),
     }
 }
@@ -51,10 +60,22 @@ fn of_one(args: &PackArgs) -> Option<&'static str> {
     }
 }
 
+/// Whether a word can be no name: there may be a folder that is called as an environment is.
+fn is_path(word: &str) -> bool {
+    word.contains('/') || word.starts_with('.')
+}
+
 /// What an update is to build on.
 fn digests(old: &Path) -> miette::Result<Digests> {
-    if !old.exists() {
+    // Of parts, the name before their numbers is no file.
+    if !old.exists() && !archive::part(old, 0).exists() {
         return Err(UsageError::NoFile { option: "--since <OLD>", path: old.to_owned() }.into());
+    }
+    if old.join("conda-meta").is_dir() && !old.join(FOLDER).exists() {
+        return Err(UsageError::SinceInstalled(old.to_owned()).into());
+    }
+    if image::is_bundle(old) {
+        return Err(UsageError::SinceBundle(old.to_owned()).into());
     }
     Ok(unpack::digests_of(old)?)
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 use super::{
     super::{World, target},
     digests,
-    goal::Goal,
+    goal::{Goal, require_kept},
 };
 use crate::{
     adopt::{self, AdoptOptions, Compiled, Editables, Filters},
-    base::{Cancel, Progress, within},
+    base::{Cancel, Progress, fs, within},
     cli::{
         Exit,
         args::Format,
+        kinds::{ENVIRONMENT, require_folder},
         outside::require_outside,
         pack_args::PackArgs,
         project::{UsageError, jobs, own_places},
@@ -28,6 +29,7 @@ use crate::{
 pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Result<Exit> {
     let prefix = world.path(prefix);
     let prefix = std::path::absolute(&prefix).unwrap_or(prefix);
+    require_folder(&prefix, "pack -p", ENVIRONMENT)?;
     let cancel = Cancel::new();
     signals::watch(cancel.clone(), Children::default(), || {});
     let machine = Machine::probe();
@@ -54,6 +56,8 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
     if let Some(file) = &goal.file {
         require_outside(&prefix, file)?;
     }
+    // Without a name it goes into the current folder.
+    fs::require_writable(goal.file.as_ref().unwrap_or(&world.path("archive".as_ref())))?;
     if let Some(word) = &args.target {
         target::meant(world, word)?;
     }
@@ -104,6 +108,7 @@ pub(super) fn pack(world: &World, args: &PackArgs, prefix: &Path) -> miette::Res
             }
         };
         require_outside(&prefix, &file)?;
+        require_kept(&file, world, args)?;
         let packed = prepared.write(&PackRequest { archive: &file, ..request.clone() })?;
         Ok((file, packed))
     });

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     adopt::Filters,
-    base::Progress,
+    base::{Progress, fs},
     cli::{
         Exit,
         args::Format,
@@ -30,7 +30,11 @@ pub(super) fn pack(world: &World, args: &PackArgs) -> miette::Result<Exit> {
     };
     let filters = Filters::new(&args.filters.0)?;
     let target = args.target.as_ref().map(|word| target::meant(world, word)).transpose()?;
-    let since = args.since.as_ref().map(|old| digests(&world.path(old))).transpose()?;
+    if let Some(file) = &goal.file {
+        fs::require_writable(file)?;
+    }
+    let kept = args.since.as_ref().map(|old| world.path(old));
+    let since = kept.as_ref().map(|old| digests(old)).transpose()?;
     let ended = bring_up_to_date(world, &args.run.words, &args.run.how, Reach::before_packing_one())?;
     // The lock is held until the archive is written.
     let Ended { context, report, closed, lock: _lock } = ended;
@@ -57,6 +61,7 @@ pub(super) fn pack(world: &World, args: &PackArgs) -> miette::Result<Exit> {
             format: goal.format,
             archive: goal.file.as_deref(),
             since: since.as_ref(),
+            kept: kept.as_deref(),
             dest_prefix,
             arcroot: &args.arcroot,
             split: args.split,
