@@ -133,7 +133,8 @@ fn assert_same(found: &Tree, expected: &Tree, what: &str) {
 
 #[track_caller]
 fn run(program: &str, arguments: &[&str], folder: &Path) -> String {
-    let output = Command::new(program).args(arguments).current_dir(folder).env("TZ", "UTC").output();
+    let output =
+        Command::new(program).args(arguments).current_dir(folder).envs([("TZ", "UTC"), ("LC_ALL", "C.UTF-8")]).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {arguments:?}: {text}");

@@ -278,7 +278,8 @@ fn what_cannot_be_exported_is_told() {
     project.run(&["lock", "minimal-libgreet1.0.0"]).success();
     project.run(&["export", ENVIRONMENT]).failure(1).says("is not locked yet").says("envbuild lock everyone");
     project.run(&["export", "minimal"]).failure(2).says("minimal-libgreet1.0.0");
-    project.run(&["export", "./nothing"]).failure(2).says("no environment, no prefix and no archive");
+    project.run(&["export", "./nothing"]).failure(2).says("there is nothing at");
+    project.run(&["export", "./recipes"]).failure(2).says("no environment, no prefix and no archive");
     project.write("broken/conda-meta/x.json", "{}");
     project.run(&["export", "./broken"]).failure(1).says("conda-meta/x.json: it has no `name`");
     project.write("empty/conda-meta/history", "");
