@@ -22,6 +22,8 @@ pub(crate) struct Data {
     pub(crate) files: u64,
     /// The size of its files, in bytes.
     pub(crate) bytes: u64,
+    /// The project whose environment it is.
+    root: Option<PathBuf>,
 }
 
 impl Data {
@@ -29,11 +31,10 @@ impl Data {
     pub(crate) fn of(prefix: PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (files, bytes) = content(&prefix);
-        Self { prefix, cores: u32::try_from(cores).unwrap_or(1), files, bytes }
+        Self { prefix, cores: u32::try_from(cores).unwrap_or(1), files, bytes, root: None }
     }
 
     /// CPython from the base channel and wheels from pip's index, made once; says in one line why it cannot be had.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark is started by the operating system, as main is")]
     pub(crate) fn wheels(place: &Path) -> Result<Self, String> {
         let root = place.join("wheels");
         let done = root.join("done");
@@ -44,17 +45,19 @@ impl Data {
                             dependencies = [\"python 3.12.*\", \"pip\"]\npack = []\n";
             write(&root.join("project.toml"), manifest);
             write(&root.join("wheels.txt"), WHEELS);
-            let mut install = envbuild(&Project { root: root.clone() }, place, &["install"]);
-            if let Ok(channel) = std::env::var("ENVBUILD_TEST_CHANNEL") {
-                install.env("ENVBUILD_CHANNELS", channel);
-            }
-            run(&mut install)?;
+            run(&mut in_project(&root, place, &["install"]))?;
             let mut pip = Command::new(prefix.join("bin/python"));
             pip.args(["-B", "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "-r"]);
             run(pip.arg(root.join("wheels.txt")))?;
             write(&done, "");
         }
-        Ok(Self::of(prefix))
+        Ok(Self { root: Some(root), ..Self::of(prefix) })
+    }
+
+    /// Makes envbuild's commands in its project, if it has one.
+    pub(crate) fn locked(&self, place: &Path) -> Option<impl Fn(&[&str]) -> Command + Copy> {
+        let root = self.root.as_deref()?;
+        Some(move |arguments: &[&str]| in_project(root, place, arguments))
     }
 
     /// What is in it, in one line.
@@ -62,6 +65,16 @@ impl Data {
         let name = self.prefix.file_name().unwrap_or_default().to_string_lossy();
         format!("`{name}`: {} files, {} MB", self.files, self.bytes / 1_000_000)
     }
+}
+
+/// A command in a project whose channel may be the tests' own.
+#[expect(clippy::disallowed_methods, reason = "a benchmark is started by the operating system, as main is")]
+fn in_project(root: &Path, place: &Path, arguments: &[&str]) -> Command {
+    let mut command = envbuild(&Project { root: root.to_owned() }, place, arguments);
+    if let Ok(channel) = std::env::var("ENVBUILD_TEST_CHANNEL") {
+        command.env("ENVBUILD_CHANNELS", channel);
+    }
+    command
 }
 
 /// How many files a folder holds, and how many bytes they have.

@@ -1,5 +1,6 @@
 //! Packing and unpacking real environments, beside tar, zstd, conda-pack, mksquashfs and cp, in one run.
 
+mod bundle;
 mod data;
 mod peer;
 mod trees;
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments, place: &Path) -> String {
         fs::create_dir_all(&folder).unwrap();
         text += &pack(arguments, &folder, &data, peer.as_ref());
         text += &unpack(arguments, &folder, &data, peer.as_ref());
+        text += &bundle::rows(arguments, place, &folder, &data);
         fs::remove_dir_all(&folder).unwrap();
     }
     text
