@@ -251,8 +251,8 @@ fn what_is_missing_is_told_wherever_an_environment_comes_to() {
     assert_eq!(states, [("libbelow.so.1", "different"), ("libtheirs.so.1", "different")]);
     assert_eq!(entry(&json, "libtheirs.so.1")["here"]["version"], "1.2.4");
     project.run(&["check", "nothing"]).failure(2).says("no environment is called `nothing`");
-    anywhere(&["check", "./nothing"]).failure(2).says("no environment, no prefix and no archive");
-    project.run(&["check", "project.toml"]).failure(1).says("is this an archive made by `envbuild pack`?");
+    anywhere(&["check", "./nothing"]).failure(2).says("there is nothing at");
+    project.run(&["check", "project.toml"]).failure(1).says("is not an archive of `envbuild pack`");
 }
 
 #[test]
