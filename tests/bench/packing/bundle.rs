@@ -46,11 +46,13 @@ pub(super) fn rows(arguments: &Arguments, place: &Path, folder: &Path, data: &Da
         Contender { label: format!("envbuild unpack of it, {kind}"), command: Box::new(command), archive: None }
     };
     let all = [unpack("bundle"), unpack("tar.zst")];
+    let trees = folder.join("trees");
+    fs::create_dir(&trees).unwrap();
     let size = fs::metadata(archive("bundle").unwrap_or_default()).map_or(0, |it| it.len()) * 6;
     text += "\n";
     text += &table(
         &["unpacking", "best", "median", "memory", "size"],
-        &measure(arguments, &all, &mut Trees::below(folder, size)),
+        &measure(arguments, &all, &mut Trees::below(&trees, size)),
     );
     format!("What is locked of it, without the wheels:\n\n{text}\n")
 }

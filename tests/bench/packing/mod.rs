@@ -74,8 +74,11 @@ fn pack(arguments: &Arguments, folder: &Path, data: &Data, peer: Result<&CondaPa
         let archive = Some(folder.join(format!("ours.{format}")));
         let command = move |goal: &Path| {
             let jobs = jobs.to_string();
-            let mut command = envbuild(&["pack", "--format", format, "--level", level, "-j", &jobs, "--force", "-p"]);
+            let mut command = envbuild(&["pack", "--level", level, "-j", &jobs, "--force", "-p"]);
             command.arg(prefix).arg("-o").arg(goal);
+            if format == "squashfs" {
+                command.args(["--dest-prefix", "/opt/environment"]);
+            }
             command
         };
         let label = format!("envbuild pack, {format} at level {level}, -j {jobs}");
