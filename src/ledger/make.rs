@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -11,7 +11,10 @@ use super::{
     c_library::{is_c_library, needed_version, newest},
     identity,
 };
-use crate::elf::{Found, Loader, Object, Rule};
+use crate::{
+    base::without_dots,
+    elf::{Found, Loader, Object, Rule},
+};
 
 /// A package in a prefix.
 #[derive(Debug)]
@@ -216,19 +219,6 @@ fn root_of(folder: &Path) -> Option<&Path> {
     let is_part = |it: &&Path| it.file_name().is_some_and(|name| PARTS.iter().any(|part| name == *part));
     let root = folder.ancestors().find(|it| !is_part(it))?;
     (!SYSTEM.iter().any(|it| root == Path::new(it))).then_some(root)
-}
-
-/// The path without `.` and `..`, by its text alone.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 /// The version in the name of a file: `libmpi.so.12.2.1`, `libhdf5-1.10.8.so`.
